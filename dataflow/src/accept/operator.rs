@@ -1,0 +1,76 @@
+//! *Accept* as a timely operator: buffers by tick, applies a tick when its input is complete.
+
+use std::sync::Arc;
+
+use differential_dataflow::{AsCollection, VecCollection};
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::{Capability, CapabilitySet};
+
+use super::{Accept, Outcome, RollStep, worker_of};
+use crate::directory::Directory;
+use crate::hash::KeyedHash;
+use crate::intake::Arrival;
+
+/// Which vote counts. `directories` holds every directory at every worker; `roll` and `events`
+/// are exchanged by voter here. Of one time, the directory and the roll hold before the events.
+pub fn accept<'scope>(
+    directories: Stream<'scope, u64, Vec<Arc<Directory>>>,
+    roll: Stream<'scope, u64, Vec<RollStep>>,
+    events: Stream<'scope, u64, Vec<Arrival>>,
+    hash: KeyedHash,
+) -> VecCollection<'scope, u64, Outcome, i64> {
+    let mut builder = OperatorBuilder::new("Accept".to_string(), events.scope());
+    let mut directories = builder.new_input(directories, Pipeline);
+    let by_voter = |step: &RollStep| worker_of(step.voter);
+    let mut roll = builder.new_input(roll, Exchange::new(by_voter));
+    let by_voter = |arrival: &Arrival| worker_of(arrival.voter);
+    let mut events = builder.new_input(events, Exchange::new(by_voter));
+    let (output, stream) = builder.new_output::<Vec<(Outcome, u64, i64)>>();
+    let mut output = OutputBuilder::from(output);
+    builder.build(move |capabilities| {
+        drop(capabilities);
+        let mut accept = Accept::new(hash);
+        let mut held: CapabilitySet<u64> = CapabilitySet::new();
+        move |frontiers| {
+            directories.for_each(|capability, data| {
+                let tick = accept.ticks.entry(hold(&mut held, capability.retain_stamp(0)));
+                tick.or_default().directory = data.pop();
+            });
+            roll.for_each(|capability, data| {
+                let tick = accept.ticks.entry(hold(&mut held, capability.retain_stamp(0)));
+                tick.or_default().roll.append(data);
+            });
+            events.for_each(|capability, data| {
+                let tick = accept.ticks.entry(hold(&mut held, capability.retain_stamp(0)));
+                tick.or_default().events.push(std::mem::take(data));
+            });
+            let open = |time: &u64| frontiers.iter().any(|frontier| frontier.less_equal(time));
+            let mut output = output.activate();
+            while let Some(entry) = accept.ticks.first_entry().filter(|tick| !open(tick.key())) {
+                let (time, tick) = entry.remove_entry();
+                let capability = held.delayed(&time);
+                let mut session = output.session(&capability);
+                session.give_iterator(
+                    accept
+                        .apply(tick)
+                        .map(|(outcome, change)| (outcome, time, change)),
+                );
+                drop(session);
+            }
+            let next = accept.ticks.keys().next().copied();
+            held.downgrade(next.as_slice());
+        }
+    });
+    stream.as_collection()
+}
+
+/// Keeps the capability of a message's time, and says that time.
+fn hold(held: &mut CapabilitySet<u64>, message: CapabilitySet<u64>) -> u64 {
+    let capability: &Capability<u64> = message.first().expect("a message has a time");
+    let time = *capability.time();
+    held.insert(capability.clone());
+    time
+}

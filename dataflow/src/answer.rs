@@ -1,0 +1,397 @@
+//! The answers, as JSON shows them: rows with names, shares and ranks, made by the view.
+//!
+//! Counts are integers, shares are fractions of 1 or null where there is nothing to divide by,
+//! instants are RFC 3339 in UTC with milliseconds. Maps of counts hold no zeros. One definition
+//! serves HTTP, the stream, the sinks and the tests.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+#[cfg(feature = "schema")]
+use utoipa::ToSchema;
+
+/// Counts by candidate id; without zeros.
+pub type VotesByCandidate = BTreeMap<String, u64>;
+
+/// `GET /api/v1/results`: one contest's counts and ranking.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(ToSchema))]
+pub struct Results {
+    /// The logical time, in milliseconds since the Unix epoch.
+    pub tick: u64,
+    /// The tick as an instant.
+    pub as_of: String,
+    /// A hash of the register's content.
+    pub register_version: String,
+    /// The contest.
+    pub contest_id: String,
+    /// The next offset of every partition, by `topic/partition`.
+    pub offsets: BTreeMap<String, i64>,
+    /// Casts received, by state.
+    pub counts: Counts,
+    /// Casts set aside, by reason.
+    pub set_aside_by: BTreeMap<String, u64>,
+    /// Pairs of voter and vote id that more than one different cast shares.
+    pub conflicts: u64,
+    /// Accepted ballots without a choice.
+    pub blank: u64,
+    /// Registered voters, where the register says.
+    pub registered: Option<u64>,
+    /// Accepted over registered.
+    pub turnout: Option<f64>,
+    /// The candidate with the most votes, if one alone has them.
+    pub leader: Option<String>,
+    /// First less second; the first's votes if alone.
+    pub margin: Option<u64>,
+    /// By rank, then position, then id.
+    pub candidates: Vec<CandidateRow>,
+}
+
+/// Casts received, by state: `received = accepted + superseded + voided + set_aside`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(ToSchema))]
+pub struct Counts {
+    /// Different casts.
+    pub received: u64,
+    /// Those that count.
+    pub accepted: u64,
+    /// Those that yield to another cast of their voter.
+    pub superseded: u64,
+    /// Those that a void names.
+    pub voided: u64,
+    /// Those that the register does not let count.
+    pub set_aside: u64,
+}
+
+/// A candidate's row in the results.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(ToSchema))]
+pub struct CandidateRow {
+    /// The id.
+    pub candidate_id: String,
+    /// The name.
+    pub candidate_name: String,
+    /// The party.
+    pub party: Option<String>,
+    /// A CSS colour.
+    pub color: Option<String>,
+    /// A portrait.
+    pub photo_url: Option<String>,
+    /// Accepted ballots for the candidate.
+    pub votes: u64,
+    /// Of the votes for candidates.
+    pub share: Option<f64>,
+    /// From 1; equal votes share a rank.
+    pub rank: u64,
+    /// Whether the candidate has withdrawn.
+    pub withdrawn: bool,
+}
+
+/// `GET /api/v1/locations`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(ToSchema))]
+pub struct Locations {
+    /// The logical time, in milliseconds since the Unix epoch.
+    pub tick: u64,
+    /// The tick as an instant.
+    pub as_of: String,
+    /// A hash of the register's content.
+    pub register_version: String,
+    /// The contest.
+    pub contest_id: String,
+    /// By location code.
+    pub locations: Vec<LocationRow>,
+}
+
+/// A location's counts in one contest: a leaf's own, else the sum over its children.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(ToSchema))]
+pub struct LocationRow {
+    /// The code.
+    pub location: String,
+    /// The name.
+    pub name: String,
+    /// The location above.
+    pub parent: Option<String>,
+    /// Whether votes may name it.
+    pub leaf: bool,
+    /// Registered voters: its own, else the sum of its children's; null if one of them is null.
+    pub registered: Option<u64>,
+    /// Accepted ballots.
+    pub accepted: u64,
+    /// Of them, those without a choice.
+    pub blank: u64,
+    /// Accepted over registered.
+    pub turnout: Option<f64>,
+    /// The candidate with the most votes, if one alone has them.
+    pub leader: Option<String>,
+    /// Accepted ballots by candidate.
+    pub votes: VotesByCandidate,
+}
+
+/// `GET /api/v1/windows`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(ToSchema))]
+pub struct Windows {
+    /// The logical time, in milliseconds since the Unix epoch.
+    pub tick: u64,
+    /// The tick as an instant.
+    pub as_of: String,
+    /// A hash of the register's content.
+    pub register_version: String,
+    /// The contest.
+    pub contest_id: String,
+    /// The start of the latest cell with an accepted ballot, less the allowed lateness.
+    pub watermark: Option<String>,
+    /// Length of a window in milliseconds.
+    pub window_ms: i64,
+    /// Distance of the windows' starts in milliseconds.
+    pub slide_ms: i64,
+    /// What is before the horizon.
+    pub earlier: Earlier,
+    /// By start, newest first; only windows with ballots.
+    pub windows: Vec<WindowRow>,
+}
+
+/// The ballots before the horizon, as one sum.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(ToSchema))]
+pub struct Earlier {
+    /// Accepted ballots.
+    pub accepted: u64,
+    /// Of them, those without a choice.
+    pub blank: u64,
+    /// Accepted ballots by candidate.
+    pub votes: VotesByCandidate,
+}
+
+/// A window of event time.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(ToSchema))]
+pub struct WindowRow {
+    /// Its start.
+    pub start: String,
+    /// Its end, exclusive.
+    pub end: String,
+    /// Whether it ends at or before the watermark.
+    pub r#final: bool,
+    /// Accepted ballots.
+    pub accepted: u64,
+    /// Of them, those without a choice.
+    pub blank: u64,
+    /// Of them, those that came late.
+    pub late: u64,
+    /// Accepted ballots by candidate.
+    pub votes: VotesByCandidate,
+}
+
+/// `GET /api/v1/series`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(ToSchema))]
+pub struct Series {
+    /// The logical time, in milliseconds since the Unix epoch.
+    pub tick: u64,
+    /// The tick as an instant.
+    pub as_of: String,
+    /// A hash of the register's content.
+    pub register_version: String,
+    /// The contest.
+    pub contest_id: String,
+    /// Length of a step in milliseconds; a multiple of the slide.
+    pub step_ms: i64,
+    /// What is before the horizon.
+    pub earlier: Earlier,
+    /// By time; only steps with ballots.
+    pub points: Vec<Point>,
+}
+
+/// A step of the series.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(ToSchema))]
+pub struct Point {
+    /// The start of the step.
+    pub at: String,
+    /// Accepted ballots in it.
+    pub accepted: u64,
+    /// Of them, those without a choice.
+    pub blank: u64,
+    /// Accepted ballots by candidate.
+    pub votes: VotesByCandidate,
+}
+
+/// Every message by its outcome, over all contests.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(ToSchema))]
+pub struct Totals {
+    /// `messages = received + voids + duplicates + refused`.
+    pub messages: u64,
+    /// Different casts.
+    pub received: u64,
+    /// Them by state.
+    pub counts: Counts,
+    /// Those set aside, by reason.
+    pub set_aside_by: BTreeMap<String, u64>,
+    /// Different voids.
+    pub voids: u64,
+    /// Identical copies of events.
+    pub duplicates: u64,
+    /// Messages that are no valid event, by reason.
+    pub refused: BTreeMap<String, u64>,
+}
+
+/// `GET /api/v1/elections`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(ToSchema))]
+pub struct Elections {
+    /// The logical time, in milliseconds since the Unix epoch.
+    pub tick: u64,
+    /// The tick as an instant.
+    pub as_of: String,
+    /// A hash of the register's content.
+    pub register_version: String,
+    /// In the register's order.
+    pub elections: Vec<ElectionRow>,
+}
+
+/// An election with its contests.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(ToSchema))]
+pub struct ElectionRow {
+    /// The id.
+    pub election_id: String,
+    /// The name.
+    pub name: String,
+    /// The day.
+    pub date: Option<String>,
+    /// Whether it is a test.
+    pub test: bool,
+    /// Whether only listed voters count.
+    pub roll: bool,
+    /// Outlines of the locations.
+    pub geojson_url: Option<String>,
+    /// In the register's order.
+    pub contests: Vec<ContestRow>,
+}
+
+/// A contest with its candidates.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(ToSchema))]
+pub struct ContestRow {
+    /// The id.
+    pub contest_id: String,
+    /// The election.
+    pub election_id: String,
+    /// The name.
+    pub name: String,
+    /// Whether votes that name no contest are for this one.
+    pub is_default: bool,
+    /// The counting rule.
+    pub kind: String,
+    /// Which of a voter's casts counts.
+    pub revote: String,
+    /// Length of a window in milliseconds.
+    pub window_ms: i64,
+    /// Distance of the windows' starts in milliseconds.
+    pub slide_ms: i64,
+    /// Casts before it are set aside.
+    pub opens_at: Option<String>,
+    /// Casts at or after it are set aside.
+    pub closes_at: Option<String>,
+    /// By position, then id.
+    pub candidates: Vec<CandidateDetail>,
+}
+
+/// A candidate as the register describes it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(ToSchema))]
+pub struct CandidateDetail {
+    /// The contest.
+    pub contest_id: String,
+    /// The id.
+    pub candidate_id: String,
+    /// The name.
+    pub candidate_name: String,
+    /// The party.
+    pub party: Option<String>,
+    /// A short life.
+    pub biography: Option<String>,
+    /// What is promised.
+    pub campaign_promises: Option<String>,
+    /// A portrait.
+    pub photo_url: Option<String>,
+    /// A CSS colour.
+    pub color: Option<String>,
+    /// The place on the ballot paper.
+    pub position: Option<i64>,
+    /// Since when withdrawn.
+    pub withdrawn_at: Option<String>,
+}
+
+/// The stream's `snapshot` event.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(ToSchema))]
+pub struct StreamSnapshot {
+    /// The logical time, in milliseconds since the Unix epoch.
+    pub tick: u64,
+    /// The tick as an instant.
+    pub as_of: String,
+    /// A hash of the register's content.
+    pub register_version: String,
+    /// The contest.
+    pub contest_id: String,
+    /// The whole answer of its route.
+    pub results: Results,
+    /// All rows.
+    pub locations: Vec<LocationRow>,
+    /// The answer of its route, with the newest 120.
+    pub windows: Windows,
+}
+
+/// The stream's `change` event: the shape of a snapshot with only the rows that changed, whole.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(ToSchema))]
+pub struct StreamChange {
+    /// The logical time, in milliseconds since the Unix epoch.
+    pub tick: u64,
+    /// The tick as an instant.
+    pub as_of: String,
+    /// A hash of the register's content.
+    pub register_version: String,
+    /// The contest.
+    pub contest_id: String,
+    /// The head whole; of the candidates those that changed.
+    pub results: Results,
+    /// Rows that changed.
+    pub locations: Vec<LocationRow>,
+    /// The head whole; of the windows those that changed.
+    pub windows: Windows,
+    /// Keys that went.
+    pub removed: Removed,
+    /// Gross departures since the last event.
+    pub corrections: Vec<Correction>,
+}
+
+/// Keys of rows that went.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(ToSchema))]
+pub struct Removed {
+    /// Candidate ids.
+    pub candidates: Vec<String>,
+    /// Location codes.
+    pub locations: Vec<String>,
+    /// Starts of windows.
+    pub windows: Vec<String>,
+}
+
+/// Ballots that left a candidate's count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(ToSchema))]
+pub struct Correction {
+    /// Whose count; null for blank ballots.
+    pub candidate_id: Option<String>,
+    /// How many left.
+    pub minus: u64,
+    /// `voided`, `superseded`, `moved` or `register`.
+    pub why: &'static str,
+}

@@ -1,0 +1,100 @@
+//! How ticks are agreed on: asks from every worker to worker 0, announcements from it to all.
+//!
+//! A dataflow of its own whose time never advances: only the messages matter, and they travel the
+//! same threads and sockets as all else. Messages between two workers keep their order.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::InputHandle;
+use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::Operator;
+use timely::dataflow::operators::vec::Input as _;
+use timely::worker::Worker;
+
+/// The end of a stream that a worker sends into.
+pub(super) type Handle<D> = InputHandle<u64, CapacityContainerBuilder<Vec<D>>>;
+
+/// What workers tell each other about ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Beat {
+    /// A worker has taken something in its open epoch.
+    Ask,
+    /// The epoch closes as a tick.
+    Close { epoch: u64, tick: u64 },
+}
+
+/// One worker's end.
+pub(super) struct Heart {
+    input: Handle<(u64, Beat)>,
+    heard: Rc<RefCell<VecDeque<Beat>>>,
+    closes: VecDeque<(u64, u64)>,
+    peers: u64,
+    announced: u64,
+    wanted: bool,
+}
+
+impl Heart {
+    pub(super) fn new(worker: &mut Worker) -> Heart {
+        let heard = Rc::new(RefCell::new(VecDeque::new()));
+        let sink = Rc::clone(&heard);
+        let input = worker.dataflow::<u64, _, _>(|scope| {
+            let (input, beats) = scope.new_input::<(u64, Beat)>();
+            let to_worker = Exchange::new(|beat: &(u64, Beat)| beat.0);
+            beats.sink(to_worker, "Beat", move |(beats, _)| {
+                beats.for_each(|_, data| {
+                    sink.borrow_mut().extend(data.drain(..).map(|(_, beat)| beat));
+                });
+            });
+            input
+        });
+        Heart {
+            input,
+            heard,
+            closes: VecDeque::new(),
+            peers: worker.peers() as u64,
+            announced: 0,
+            wanted: false,
+        }
+    }
+
+    /// Asks worker 0 for a tick.
+    pub(super) fn ask(&mut self) {
+        self.input.send((0, Beat::Ask));
+        self.input.flush();
+    }
+
+    /// Tells every worker.
+    pub(super) fn announce(&mut self, beat: Beat) {
+        for worker in 0..self.peers {
+            self.input.send((worker, beat));
+        }
+        self.input.flush();
+        self.announced += 1;
+        self.wanted = false;
+    }
+
+    /// How many epochs were announced to close: the number of the open one.
+    pub(super) fn announced(&self) -> u64 {
+        self.announced
+    }
+
+    /// Whether a worker has asked for a tick since the last announcement.
+    pub(super) fn wanted(&self) -> bool {
+        self.wanted
+    }
+
+    /// The next epoch to close and its tick, if worker 0 has announced it.
+    pub(super) fn next_close(&mut self) -> Option<(u64, u64)> {
+        for beat in self.heard.borrow_mut().drain(..) {
+            match beat {
+                Beat::Ask => self.wanted = true,
+                Beat::Close { epoch, tick } => self.closes.push_back((epoch, tick)),
+            }
+        }
+        self.closes.pop_front()
+    }
+}

@@ -1,0 +1,113 @@
+//! Instants as text: RFC 3339 in, RFC 3339 in UTC with milliseconds out.
+//!
+//! Only the shapes that the event contract permits are read. Instants are milliseconds since the
+//! Unix epoch in the proleptic Gregorian calendar. Never asks what time it is.
+
+/// 0001-01-01T00:00:00.000Z.
+pub const INSTANT_MS_MIN: i64 = -62_135_596_800_000;
+/// 9999-12-31T23:59:59.999Z.
+pub const INSTANT_MS_MAX: i64 = 253_402_300_799_999;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// Reads `YYYY-MM-DD(T|t| )hh:mm:ss[.digits](Z|z|±hh:mm)`, rounded down to milliseconds.
+///
+/// `None` for any other shape, a day or time that does not exist (a leap second too), or an
+/// instant outside the years 0001 to 9999 in UTC.
+pub fn parse_rfc3339(text: &[u8]) -> Option<i64> {
+    let (head, tail) = text.split_at_checked(19)?;
+    let digits = |from: usize, count: usize| number(&head[from..from + count]);
+    let (year, month, day) = (digits(0, 4)?, digits(5, 2)?, digits(8, 2)?);
+    let (hour, minute, second) = (digits(11, 2)?, digits(14, 2)?, digits(17, 2)?);
+    let separators_fit = head[4] == b'-'
+        && head[7] == b'-'
+        && matches!(head[10], b'T' | b't' | b' ')
+        && head[13] == b':'
+        && head[16] == b':';
+    let in_range = year >= 1
+        && (1..=12).contains(&month)
+        && (1..=days_in_month(year, month)).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second < 60;
+    if !separators_fit || !in_range {
+        return None;
+    }
+    let (fraction_ms, zone) = fraction(tail)?;
+    let offset_ms = offset(zone)?;
+    let ms = days_from_civil(year, month, day) * DAY_MS
+        + ((hour * 60 + minute) * 60 + second) * 1000
+        + fraction_ms
+        - offset_ms;
+    (INSTANT_MS_MIN..=INSTANT_MS_MAX).contains(&ms).then_some(ms)
+}
+
+/// Writes an instant as RFC 3339 in UTC with milliseconds: `2013-11-03T20:00:00.123Z`.
+pub fn format_rfc3339(ms: i64) -> String {
+    match jiff::Timestamp::from_millisecond(ms) {
+        Ok(instant) => format!("{instant:.3}"),
+        // Beyond jiff's range of years: no instant of an event, at most an edge of a window.
+        Err(_) => format!("{ms}ms"),
+    }
+}
+
+fn number(digits: &[u8]) -> Option<i64> {
+    digits.iter().try_fold(0, |sum, digit| {
+        digit
+            .is_ascii_digit()
+            .then(|| sum * 10 + i64::from(digit - b'0'))
+    })
+}
+
+/// Splits `[.digits]rest` into its milliseconds, rounded down, and the rest.
+fn fraction(tail: &[u8]) -> Option<(i64, &[u8])> {
+    let Some((b'.', digits)) = tail.split_first() else {
+        return Some((0, tail));
+    };
+    let count = digits.iter().take_while(|b| b.is_ascii_digit()).count();
+    if count == 0 {
+        return None;
+    }
+    let ms = (0..3).fold(0, |sum, place| {
+        let digit = digits[..count].get(place).map_or(0, |b| i64::from(b - b'0'));
+        sum * 10 + digit
+    });
+    Some((ms, &digits[count..]))
+}
+
+/// Reads `Z`, `z` or `±hh:mm` as milliseconds to take off.
+fn offset(zone: &[u8]) -> Option<i64> {
+    match zone {
+        b"Z" | b"z" => Some(0),
+        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
+            let (hours, minutes) = (number(&[*h1, *h2])?, number(&[*m1, *m2])?);
+            if hours >= 24 || minutes >= 60 {
+                return None;
+            }
+            let ms = (hours * 60 + minutes) * 60_000;
+            Some(if *sign == b'+' { ms } else { -ms })
+        }
+        _ => None,
+    }
+}
+
+fn days_in_month(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Days from 1970-01-01 in the proleptic Gregorian calendar.
+///
+/// Hinnant, "chrono-Compatible Low-Level Date Algorithms", `days_from_civil`.
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year - era * 400;
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}

@@ -1,0 +1,98 @@
+//! What the stream shows of a snapshot: all of a contest, or the rows that a change names.
+
+use super::answers::Of;
+use super::change::ContestChange;
+use super::{Parent, STREAM_WINDOWS, Snapshot, Unknown};
+use crate::answer::{
+    Correction, LocationRow, Removed, Results, StreamChange, StreamSnapshot, Windows,
+};
+use crate::directory::BLANK;
+use crate::time::format_rfc3339;
+
+impl Snapshot {
+    /// The `snapshot` event of a contest.
+    pub fn stream_snapshot(&self, contest: &str) -> Result<StreamSnapshot, Unknown> {
+        Ok(StreamSnapshot {
+            tick: self.tick(),
+            as_of: self.as_of(),
+            register_version: self.register_version().to_string(),
+            contest_id: contest.to_string(),
+            results: self.results(contest)?,
+            locations: self.locations(contest, Parent::Any)?.locations,
+            windows: self.windows(contest, STREAM_WINDOWS)?,
+        })
+    }
+
+    /// The `change` event of a contest: the rows that the change names, as they are here.
+    pub fn stream_change(
+        &self,
+        contest: &str,
+        change: &ContestChange,
+    ) -> Result<StreamChange, Unknown> {
+        let of = self.of(contest)?;
+        let mut removed = Removed::default();
+        let results = changed_candidates(of, change, &mut removed);
+        let locations = changed_locations(of, change, &mut removed);
+        let windows = changed_windows(of, change, &mut removed);
+        let corrections = change.corrections.iter();
+        let corrections = corrections.map(|(&(candidate, why), &minus)| Correction {
+            candidate_id: (candidate != BLANK).then(|| of.candidate_id(candidate)),
+            minus,
+            why: why.as_str(),
+        });
+        Ok(StreamChange {
+            tick: self.tick(),
+            as_of: self.as_of(),
+            register_version: self.register_version().to_string(),
+            contest_id: contest.to_string(),
+            results,
+            locations,
+            windows,
+            removed,
+            corrections: corrections.collect(),
+        })
+    }
+}
+
+fn changed_candidates(of: Of<'_>, change: &ContestChange, removed: &mut Removed) -> Results {
+    let ranking = || of.view.ranking.iter();
+    let changed = ranking().filter(|ranked| change.candidates.contains(&ranked.candidate));
+    let standing: std::collections::BTreeSet<u32> = ranking().map(|r| r.candidate).collect();
+    let gone = change.candidates.difference(&standing);
+    removed.candidates = gone.map(|&number| of.candidate_id(number)).collect();
+    Results {
+        candidates: changed.map(|ranked| of.candidate(ranked)).collect(),
+        ..of.head()
+    }
+}
+
+fn changed_locations(
+    of: Of<'_>,
+    change: &ContestChange,
+    removed: &mut Removed,
+) -> Vec<LocationRow> {
+    let mut rows = Vec::with_capacity(change.locations.len());
+    for &number in &change.locations {
+        match of.tree().and_then(|tree| tree.node(number)) {
+            Some(node) => rows.push(of.location(number, node)),
+            None => {
+                let code = of.snapshot.directory().locations.text(number);
+                removed.locations.push(code.to_string());
+            }
+        }
+    }
+    rows.sort_by(|a, b| a.location.cmp(&b.location));
+    rows
+}
+
+fn changed_windows(of: Of<'_>, change: &ContestChange, removed: &mut Removed) -> Windows {
+    let windows = || of.view.windows.iter();
+    let changed = windows().filter(|window| change.windows.contains(&window.start_ms));
+    let served: std::collections::BTreeSet<i64> = windows().map(|w| w.start_ms).collect();
+    let gone = change.windows.difference(&served);
+    removed.windows = gone.map(|&start_ms| format_rfc3339(start_ms)).collect();
+    Windows {
+        windows: changed.map(|window| of.window(window)).collect(),
+        ..of.windows_head()
+    }
+}

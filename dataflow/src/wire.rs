@@ -1,0 +1,315 @@
+//! The only room that knows the bytes of a message: bytes in, an event or a refusal out.
+//!
+//! Strict where counting needs it (one JSON object, no known name twice, ids and instants in
+//! their shapes), blind to everything else: unknown fields are skipped, however deep. Borrows
+//! from the message; allocates only for escaped text. Never asks what time it is: the future is
+//! measured against the log's own time.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use crate::register::is_id;
+use crate::time::{INSTANT_MS_MAX, INSTANT_MS_MIN, parse_rfc3339};
+use fields::{Fields, Name};
+
+mod fields;
+
+/// The longest message in bytes.
+pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// The most choices of a cast.
+pub const CHOICES_MAX: usize = 64;
+
+/// How far after the log's time a timestamp may lie, in milliseconds.
+pub const FUTURE_MS_MAX: i64 = 5 * 60 * 1000;
+
+/// A valid event, borrowed from its message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A vote as it arrived.
+    Cast(Cast<'a>),
+    /// Voids every cast of a voter with a vote id in a contest.
+    Void(Void<'a>),
+}
+
+/// A vote as it arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cast<'a> {
+    /// Who votes.
+    pub voter_id: Cow<'a, str>,
+    /// The vote's id.
+    pub vote_id: Cow<'a, str>,
+    /// The contest; absent: the default one.
+    pub contest_id: Option<Cow<'a, str>>,
+    /// In order of preference; empty: a blank ballot.
+    pub choices: Choices<'a>,
+    /// The leaf location.
+    pub location: Option<Cow<'a, str>>,
+    /// When it was cast, in milliseconds since the Unix epoch; absent: the message's log time.
+    pub timestamp_ms: Option<i64>,
+}
+
+/// The choices of a cast.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choices<'a> {
+    /// A blank ballot.
+    Blank,
+    /// One candidate.
+    One(Cow<'a, str>),
+    /// Two or more, in order of preference.
+    Many(Vec<Cow<'a, str>>),
+}
+
+/// A void.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Void<'a> {
+    /// Whose vote.
+    pub voter_id: Cow<'a, str>,
+    /// Which vote.
+    pub vote_id: Cow<'a, str>,
+    /// In which contest; absent: the default one.
+    pub contest_id: Option<Cow<'a, str>>,
+}
+
+impl Event<'_> {
+    /// The voter, by whom messages are keyed.
+    pub fn voter_id(&self) -> &str {
+        match self {
+            Event::Cast(cast) => &cast.voter_id,
+            Event::Void(void) => &void.voter_id,
+        }
+    }
+}
+
+/// Why a message is refused, in the order in which the reasons are looked for, but that a `type`
+/// that is neither is a bad field before a field can be missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(serde::Serialize, serde::Deserialize)]
+pub enum Reason {
+    /// Over [`MESSAGE_BYTES_MAX`].
+    TooLarge,
+    /// Not one JSON object in UTF-8, or a known name twice, or a lone surrogate in a known field.
+    MalformedJson,
+    /// A field that the event needs is absent.
+    MissingField,
+    /// A field is not of its form.
+    BadField,
+    /// More than [`FUTURE_MS_MAX`] after the message's time in the log.
+    FutureTimestamp,
+}
+
+impl Reason {
+    /// The word for it in answers and headers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::TooLarge => "too_large",
+            Reason::MalformedJson => "malformed_json",
+            Reason::MissingField => "missing_field",
+            Reason::BadField => "bad_field",
+            Reason::FutureTimestamp => "future_timestamp",
+        }
+    }
+}
+
+/// A refused message: the reason, and a sentence for its sender.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The first reason that holds.
+    pub reason: Reason,
+    /// What is wrong and what would be right.
+    pub detail: String,
+}
+
+impl Refusal {
+    fn new(reason: Reason, detail: impl Into<String>) -> Refusal {
+        Refusal {
+            reason,
+            detail: detail.into(),
+        }
+    }
+
+    fn bad(name: &str, form: &str) -> Refusal {
+        Refusal::new(Reason::BadField, format!("'{name}' is not {form}"))
+    }
+}
+
+/// Reads a message. `log_time_ms` is the message's time in the log, where the log has one.
+pub fn decode(bytes: &[u8], log_time_ms: Option<i64>) -> Result<Event<'_>, Refusal> {
+    if bytes.len() > MESSAGE_BYTES_MAX {
+        let detail = format!(
+            "the message has {} bytes; at most {MESSAGE_BYTES_MAX} are read",
+            bytes.len()
+        );
+        return Err(Refusal::new(Reason::TooLarge, detail));
+    }
+    let fields = Fields::read(bytes)?;
+    match fields.present(Name::Type) {
+        None | Some("\"cast\"") => decode_cast(&fields, log_time_ms).map(Event::Cast),
+        Some("\"void\"") => decode_void(&fields).map(Event::Void),
+        Some(other) => match text(other).as_deref() {
+            Some("cast") => decode_cast(&fields, log_time_ms).map(Event::Cast),
+            Some("void") => decode_void(&fields).map(Event::Void),
+            _ => Err(Refusal::bad("type", "\"cast\" or \"void\"")),
+        },
+    }
+}
+
+fn decode_void<'a>(fields: &Fields<'a>) -> Result<Void<'a>, Refusal> {
+    let voter_id = required(fields, Name::VoterId)?;
+    let vote_id = required(fields, Name::VoteId)?;
+    Ok(Void {
+        voter_id: id(voter_id, "voter_id")?,
+        vote_id: id(vote_id, "vote_id")?,
+        contest_id: optional_id(fields, Name::ContestId, "contest_id")?,
+    })
+}
+
+fn decode_cast<'a>(fields: &Fields<'a>, log_time_ms: Option<i64>) -> Result<Cast<'a>, Refusal> {
+    let voter_id = required(fields, Name::VoterId)?;
+    let vote_id = required(fields, Name::VoteId)?;
+    let (candidate_id, choices) = (
+        fields.present(Name::CandidateId),
+        fields.present(Name::Choices),
+    );
+    if candidate_id.is_none() && choices.is_none() {
+        let detail = "neither 'candidate_id' nor 'choices' is there; a cast has one of them";
+        return Err(Refusal::new(Reason::MissingField, detail));
+    }
+    let timestamp = fields.present(Name::Timestamp);
+    if timestamp.is_none() && log_time_ms.is_none() {
+        let detail = "'timestamp' is missing, and the log keeps no time that could stand for it";
+        return Err(Refusal::new(Reason::MissingField, detail));
+    }
+    let cast = Cast {
+        voter_id: id(voter_id, "voter_id")?,
+        vote_id: id(vote_id, "vote_id")?,
+        contest_id: optional_id(fields, Name::ContestId, "contest_id")?,
+        choices: match (candidate_id, choices) {
+            (Some(one), None) => Choices::One(choice(one, "candidate_id")?),
+            (None, Some(list)) => choice_list(list)?,
+            _ => {
+                return Err(Refusal::new(
+                    Reason::BadField,
+                    "'candidate_id' and 'choices' are both there; a cast has one of them",
+                ));
+            }
+        },
+        location: optional_id(fields, Name::Location, "location")?,
+        timestamp_ms: timestamp.map(instant).transpose()?,
+    };
+    if let (Some(timestamp_ms), Some(log_time_ms)) = (cast.timestamp_ms, log_time_ms)
+        && timestamp_ms > log_time_ms.saturating_add(FUTURE_MS_MAX)
+    {
+        let detail = format!(
+            "'timestamp' is {} ms after the message's time in the log; at most {FUTURE_MS_MAX} \
+             are allowed",
+            timestamp_ms - log_time_ms
+        );
+        return Err(Refusal::new(Reason::FutureTimestamp, detail));
+    }
+    Ok(cast)
+}
+
+fn required<'a>(fields: &Fields<'a>, name: Name) -> Result<&'a str, Refusal> {
+    fields.present(name).ok_or_else(|| {
+        Refusal::new(
+            Reason::MissingField,
+            format!("'{}' is missing", name.as_str()),
+        )
+    })
+}
+
+fn optional_id<'a>(
+    fields: &Fields<'a>,
+    name: Name,
+    called: &str,
+) -> Result<Option<Cow<'a, str>>, Refusal> {
+    fields
+        .present(name)
+        .map(|value| id(value, called))
+        .transpose()
+}
+
+const ID_FORM: &str = "an id: a text of 1 to 128 bytes without U+0000";
+
+fn id<'a>(value: &'a str, name: &str) -> Result<Cow<'a, str>, Refusal> {
+    text(value)
+        .filter(|text| is_id(text))
+        .ok_or_else(|| Refusal::bad(name, ID_FORM))
+}
+
+/// A candidate: an id, or an integer that stands for its decimal text.
+fn choice<'a>(value: &'a str, name: &str) -> Result<Cow<'a, str>, Refusal> {
+    if value.starts_with('"') {
+        return id(value, name);
+    }
+    integer(value)
+        .map(|number| {
+            if number == 0 {
+                // "-0" is the integer 0.
+                Cow::Borrowed("0")
+            } else {
+                Cow::Borrowed(value)
+            }
+        })
+        .ok_or_else(|| Refusal::bad(name, "an id (1 to 128 bytes) or a 64-bit integer"))
+}
+
+fn choice_list(value: &str) -> Result<Choices<'_>, Refusal> {
+    let form = format!("a list of at most {CHOICES_MAX} candidates, none twice");
+    let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(value) else {
+        return Err(Refusal::bad("choices", &form));
+    };
+    if items.len() > CHOICES_MAX {
+        return Err(Refusal::bad("choices", &form));
+    }
+    let mut list: Vec<Cow<'_, str>> = Vec::with_capacity(items.len());
+    for item in items {
+        let choice = choice(item.get(), "choices")?;
+        if list.contains(&choice) {
+            return Err(Refusal::bad("choices", &form));
+        }
+        list.push(choice);
+    }
+    Ok(match list.len() {
+        0 => Choices::Blank,
+        1 => Choices::One(list.remove(0)),
+        _ => Choices::Many(list),
+    })
+}
+
+fn instant(value: &str) -> Result<i64, Refusal> {
+    let ms = match text(value) {
+        Some(text) => parse_rfc3339(text.as_bytes()),
+        None => integer(value).filter(|ms| (INSTANT_MS_MIN..=INSTANT_MS_MAX).contains(ms)),
+    };
+    ms.ok_or_else(|| {
+        Refusal::bad(
+            "timestamp",
+            "an instant of the years 0001 to 9999: milliseconds since 1970 as an integer, or \
+             RFC 3339 like 2013-11-03T14:05:09.123-05:00",
+        )
+    })
+}
+
+/// The text of a JSON string, unescaped; `None` for any other value.
+fn text(value: &str) -> Option<Cow<'_, str>> {
+    let inner = value.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.as_bytes().contains(&b'\\') {
+        // Its syntax and surrogates are known to be sound, so this cannot fail.
+        serde_json::from_str::<String>(value).ok().map(Cow::Owned)
+    } else {
+        Some(Cow::Borrowed(inner))
+    }
+}
+
+/// The value of a JSON number that is written as an integer of 64 bits.
+fn integer(value: &str) -> Option<i64> {
+    let digits = value.strip_prefix('-').unwrap_or(value);
+    if digits.bytes().all(|b| b.is_ascii_digit()) {
+        value.parse().ok()
+    } else {
+        None
+    }
+}
