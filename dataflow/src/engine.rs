@@ -210,6 +210,11 @@ impl Engine {
         self.ticks.len()
     }
 
+    /// Whether every announced tick has closed through the dataflow, as far as this worker knows.
+    pub fn is_quiet(&self) -> bool {
+        self.ticks.is_empty() && self.heart.announced() == self.epoch
+    }
+
     /// How many records were taken in the open tick.
     pub fn messages_in_tick(&self) -> i64 {
         self.messages

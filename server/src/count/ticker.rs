@@ -1,0 +1,63 @@
+//! When a tick closes and what it is called: the one place where the clock has a say.
+//!
+//! The clock only numbers ticks (law 6). Ticks grow strictly, and never pass a ceiling that is
+//! durable before; a start goes on above the ceiling, so no tick comes twice even if the clock was
+//! set back or the process was killed (law 7).
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::facts::Facts;
+use crate::source::LogError;
+
+/// How far above a tick the ceiling is raised.
+const CEILING_AHEAD_MS: u64 = 10_000;
+
+/// The shortest time between two ticks: what a vote waits at most, and how many frames a second a
+/// subscriber gets at most.
+const SPACING: Duration = Duration::from_millis(10);
+
+/// The same while much is waiting: larger ticks cost less a vote.
+const SPACING_BEHIND: Duration = Duration::from_millis(40);
+
+/// Numbers the ticks.
+pub(super) struct Ticker {
+    facts: Facts,
+    last: u64,
+    ceiling: u64,
+    last_at: Option<Instant>,
+}
+
+impl Ticker {
+    /// A ticker whose ticks are above `last`.
+    pub(super) fn new(facts: Facts, last: u64) -> Ticker {
+        Ticker {
+            facts,
+            last,
+            ceiling: last,
+            last_at: None,
+        }
+    }
+
+    /// How long until the next tick may close; zero: now.
+    pub(super) fn wait(&self, behind: bool) -> Duration {
+        let spacing = if behind { SPACING_BEHIND } else { SPACING };
+        self.last_at.map_or(Duration::ZERO, |last_at| {
+            spacing.saturating_sub(last_at.elapsed())
+        })
+    }
+
+    /// The next tick.
+    pub(super) fn next(&mut self) -> Result<u64, LogError> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now_ms = now.map_or(0, |since| since.as_millis() as u64);
+        let tick = now_ms.max(self.last + 1);
+        if tick > self.ceiling {
+            let ceiling = tick + CEILING_AHEAD_MS;
+            self.facts.raise_tick_ceiling(ceiling)?;
+            self.ceiling = ceiling;
+        }
+        self.last = tick;
+        self.last_at = Some(Instant::now());
+        Ok(tick)
+    }
+}

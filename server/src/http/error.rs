@@ -1,0 +1,37 @@
+//! What can go wrong in running the HTTP server, apart from what its callers do wrong.
+
+use std::net::SocketAddr;
+
+/// An operating failure of the HTTP server; fatal at the start.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// Open to the network without a token.
+    #[error(
+        "refusing to listen on {listen} without a token: anybody in reach could vote; set \
+         TALLYFLOW_TOKEN, or listen on 127.0.0.1"
+    )]
+    NoToken {
+        /// Where to listen.
+        listen: SocketAddr,
+    },
+    /// A token that anybody can show.
+    #[error("the token is empty: set TALLYFLOW_TOKEN to a secret, or leave it out on loopback")]
+    EmptyToken,
+    /// An origin that no browser sends.
+    #[error("'{origin}' is no origin: write it as https://results.example.org, or * for all")]
+    Origin {
+        /// What was given.
+        origin: String,
+    },
+    /// The address cannot be had.
+    #[error("cannot listen on {listen}: is another server running there? choose another --listen")]
+    Bind {
+        /// Where to listen.
+        listen: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The listener does not say where it listens.
+    #[error("cannot ask the listener for its address")]
+    Listener(#[source] std::io::Error),
+}

@@ -1,0 +1,113 @@
+//! What holds for every request: known path, known method, HEAD, CORS, headers of safety, and
+//! the count of what was answered. Behind it the routes see GET and POST only.
+
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+use warp::http::header::{
+    ALLOW, CONTENT_SECURITY_POLICY, HeaderMap, HeaderValue, ORIGIN, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use warp::http::{Method, Request, StatusCode};
+use warp::reply::Response;
+
+use super::metrics::count_request;
+use super::problem::Problem;
+use super::routes::{Api, Route};
+use super::server::{Arrival, State};
+use super::settings::Cors;
+use super::socket::Connection;
+
+/// The page runs only what comes with it. Portraits and flags may come from elsewhere.
+const CONTENT_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'self'; img-src 'self' https: data:; style-src 'self'; script-src 'self'; \
+     base-uri 'none'; frame-ancestors 'none'; form-action 'none'; object-src 'none'",
+);
+
+/// Answers a request.
+pub async fn pass(
+    state: &State,
+    api: &Api,
+    connection: Arc<Connection>,
+    request: Request<Incoming>,
+) -> Response {
+    let route = Route::of(request.uri().path());
+    let method = request.method().clone();
+    let origin = request.headers().get(ORIGIN).cloned();
+    let mut response = match route {
+        None => Problem::not_found(
+            "unknown-route",
+            "there is nothing here",
+            "/openapi.json lists the routes",
+        )
+        .into(),
+        Some(route) if !route.allows(&method) => not_allowed(route),
+        Some(_) if method == Method::OPTIONS => Response::default(),
+        Some(_) => ask(api, connection, request).await,
+    };
+    let headers = response.headers_mut();
+    state.settings.cors.allow(origin.as_ref(), headers);
+    if let Some(route) = route.filter(|_| method == Method::OPTIONS) {
+        headers.insert(ALLOW, route.allow());
+        Cors::preflight(route.allow(), headers);
+    }
+    secure(headers);
+    if method == Method::OPTIONS && response.status() == StatusCode::OK {
+        *response.status_mut() = StatusCode::NO_CONTENT;
+    }
+    count_request(
+        route.map_or("unknown", |route| route.label),
+        label(&method),
+        response.status(),
+    );
+    response
+}
+
+async fn ask(api: &Api, connection: Arc<Connection>, mut request: Request<Incoming>) -> Response {
+    let arrival = Arrival {
+        uri: request.uri().clone(),
+        connection,
+    };
+    request.extensions_mut().insert(arrival);
+    if request.method() == Method::HEAD {
+        // hyper knows what was asked and sends the head alone.
+        *request.method_mut() = Method::GET;
+    }
+    let service = TowerToHyperService::new(warp::service(api.clone()));
+    match service.call(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+fn not_allowed(route: &Route) -> Response {
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    let detail = format!("{} knows {}", route.path, route.methods);
+    Problem::new(
+        status,
+        "method-not-allowed",
+        "this route does not know this method",
+        detail,
+    )
+    .header(ALLOW, route.allow())
+    .into()
+}
+
+fn secure(headers: &mut HeaderMap) {
+    headers.insert(CONTENT_SECURITY_POLICY, CONTENT_POLICY);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+}
+
+/// A method as a label; methods are free text, and labels must not grow with them.
+fn label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}

@@ -1,0 +1,37 @@
+//! HTTP: what is published goes out as JSON and as a stream of events, votes come in.
+//!
+//! ```text
+//! socket → server (accept) → gate (paths, methods, headers) → routes ─┬→ answers, status → one tick's JSON
+//!                                                                     ├→ stream → frames, shared
+//!                                                                     └→ votes → the log
+//! ```
+//!
+//! It never counts and never waits for the engine. A request sees one tick.
+
+pub use error::HttpError;
+pub use metrics::install as install_metrics;
+pub use server::{Parts, serve};
+pub use settings::{Cors, Settings};
+pub use status::{Demo, Operations, PartitionExtent, StatusSource};
+
+mod answers;
+mod body;
+mod cors;
+mod error;
+mod etag;
+mod files;
+mod gate;
+mod lines;
+mod metrics;
+mod open_files;
+mod openapi;
+mod problem;
+mod query;
+mod routes;
+mod rules;
+mod server;
+mod settings;
+mod socket;
+mod status;
+mod stream;
+mod votes;

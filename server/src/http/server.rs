@@ -1,0 +1,269 @@
+//! The accept loop: sockets come in, each becomes a task that answers its requests.
+//!
+//! warp's own server sets no `TCP_NODELAY`, no limit on connections and none on the time that a
+//! request's head may take; this one does. Beyond the limit a connection is answered 503 rather
+//! than left to wait. At the end it takes no more, lets what is being answered finish, and
+//! returns within the time that the settings give.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use warp::http::{Request, Uri};
+use warp::reply::Response;
+
+use super::body::Bodies;
+use super::error::HttpError;
+use super::gate;
+use super::metrics::{self, Metrics};
+use super::open_files;
+use super::problem::Problem;
+use super::routes::{self, Api};
+use super::settings::Settings;
+use super::socket::{Connection, Socket};
+use super::status::StatusSource;
+use super::stream::Streams;
+use crate::publish::Publisher;
+use crate::source::Writer;
+
+/// The most that a connection's head, and the frames that wait in it, take.
+const BUFFER_BYTES_MAX: usize = 64 << 10;
+
+/// How many connections beyond the limit are told so at once; the rest is closed without a word.
+const REFUSALS_MAX: usize = 64;
+
+/// How long telling one takes at most.
+const REFUSAL_TIME: Duration = Duration::from_secs(2);
+
+/// How long accepting rests after an error such as too many open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often measured times are folded into their histograms, which grow until then.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// What the server works with.
+pub struct Parts {
+    /// What it is told.
+    pub settings: Settings,
+    /// What it shows.
+    pub publisher: Publisher,
+    /// Where votes go.
+    pub writer: Arc<dyn Writer>,
+    /// How the service is.
+    pub status: Arc<dyn StatusSource>,
+}
+
+/// What every request may use; cheap to clone.
+#[derive(Clone)]
+pub struct State {
+    /// What the server is told.
+    pub settings: Arc<Settings>,
+    /// What it shows.
+    pub publisher: Publisher,
+    /// Where votes go.
+    pub writer: Arc<dyn Writer>,
+    /// How the service is.
+    pub status: Arc<dyn StatusSource>,
+    /// The open streams.
+    pub streams: Arc<Streams>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// What renders it.
+    pub recorder: Option<PrometheusHandle>,
+    /// Requests that may write now.
+    pub writes: Arc<Semaphore>,
+    /// The memory of bodies in hand.
+    pub bodies: Bodies,
+}
+
+/// What a request is besides its method, path and headers.
+#[derive(Clone)]
+pub struct Arrival {
+    /// Its target as it was sent.
+    pub uri: Uri,
+    /// The connection that it came by.
+    pub connection: Arc<Connection>,
+}
+
+struct Server {
+    state: State,
+    api: Api,
+}
+
+/// Serves until `shutdown` holds true, then ends within the settings' time.
+pub async fn serve(
+    listener: TcpListener,
+    parts: Parts,
+    mut shutdown: watch::Receiver<bool>,
+) -> Result<(), HttpError> {
+    let listen = listener.local_addr().map_err(HttpError::Listener)?;
+    Settings {
+        listen,
+        ..parts.settings.clone()
+    }
+    .check()?;
+    let state = state(parts, shutdown.clone());
+    let limits = state.settings.limits.clone();
+    let connections_max = open_files::allow(limits.connections_max);
+    let server = Arc::new(Server {
+        api: routes::api(state.clone()),
+        state,
+    });
+    let places = Arc::new(Semaphore::new(connections_max));
+    let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
+    let mut tasks = JoinSet::new();
+    let recorder = server.state.recorder.clone();
+    let mut upkeep = tokio::time::interval(UPKEEP_EVERY);
+    tracing::info!(%listen, connections_max, "serving HTTP");
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = tasks.join_next() => continue,
+            _ = upkeep.tick() => {
+                recorder.iter().for_each(PrometheusHandle::run_upkeep);
+                continue;
+            }
+            () = ended(&mut shutdown) => break,
+        };
+        match accepted {
+            Ok((stream, _)) => match places.clone().try_acquire_owned() {
+                Ok(place) => {
+                    drop(tasks.spawn(server.clone().converse(stream, place, shutdown.clone())));
+                }
+                Err(_) => server.refuse(stream, &refusals),
+            },
+            Err(error) => rest_after(&error).await,
+        }
+    }
+    drop(listener);
+    let all = async { while tasks.join_next().await.is_some() {} };
+    if timeout(limits.shutdown_timeout, all).await.is_err() {
+        tracing::warn!(
+            connections = tasks.len(),
+            "cut connections that did not end in time"
+        );
+    }
+    Ok(())
+}
+
+fn state(parts: Parts, shutdown: watch::Receiver<bool>) -> State {
+    // Handles on metrics bind to the recorder that is there when they are made.
+    let recorder = metrics::install();
+    let limits = &parts.settings.limits;
+    let (publisher, status) = (parts.publisher.clone(), parts.status.clone());
+    State {
+        streams: Arc::new(Streams::new(
+            publisher,
+            status,
+            shutdown,
+            limits.streams_max,
+        )),
+        writes: Arc::new(Semaphore::new(limits.writes_max)),
+        settings: Arc::new(parts.settings),
+        publisher: parts.publisher,
+        writer: parts.writer,
+        status: parts.status,
+        metrics: Metrics::default(),
+        recorder,
+        bodies: Bodies::default(),
+    }
+}
+
+impl Server {
+    /// Answers the requests of one connection, one after another.
+    async fn converse(
+        self: Arc<Self>,
+        stream: TcpStream,
+        place: OwnedSemaphorePermit,
+        mut shutdown: watch::Receiver<bool>,
+    ) {
+        // Frames are small and must not wait for the acknowledgement of the one before.
+        let _ = stream.set_nodelay(true);
+        let open = self.state.metrics.connections_open.clone();
+        open.increment(1.0);
+        let limits = &self.state.settings.limits;
+        let connection = Arc::new(Connection::default());
+        let metrics = self.state.metrics.clone();
+        let socket = Socket::new(stream, connection.clone(), metrics, limits.stall_timeout);
+        let answer = service_fn(|request: Request<Incoming>| {
+            let (state, api) = (&self.state, &self.api);
+            let connection = connection.clone();
+            async move { Ok::<_, Infallible>(gate::pass(state, api, connection, request).await) }
+        });
+        let conversation =
+            http(limits.header_timeout).serve_connection(TokioIo::new(socket), answer);
+        let mut conversation = std::pin::pin!(conversation);
+        let result = tokio::select! {
+            result = conversation.as_mut() => result,
+            () = ended(&mut shutdown) => {
+                conversation.as_mut().graceful_shutdown();
+                conversation.await
+            }
+        };
+        if let Err(error) = result {
+            tracing::debug!(%error, "a connection broke");
+        }
+        open.decrement(1.0);
+        drop(place);
+    }
+
+    /// Tells a connection beyond the limit that it is one.
+    fn refuse(&self, stream: TcpStream, refusals: &Arc<Semaphore>) {
+        self.state.metrics.connections_refused.increment(1);
+        let Ok(place) = refusals.clone().try_acquire_owned() else {
+            return;
+        };
+        let answer = service_fn(async |_: Request<Incoming>| {
+            Ok::<_, Infallible>(Response::from(Problem::busy(
+                "too-many-connections",
+                "too many connections are open",
+                "connect again in a moment",
+            )))
+        });
+        tokio::spawn(async move {
+            let told = http(REFUSAL_TIME)
+                .keep_alive(false)
+                .serve_connection(TokioIo::new(stream), answer);
+            // Whether it heard us or not, it goes.
+            let _ = timeout(REFUSAL_TIME, told).await;
+            drop(place);
+        });
+    }
+}
+
+fn http(header_timeout: Duration) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .max_buf_size(BUFFER_BYTES_MAX);
+    http
+}
+
+/// Waits for the end; a sender that is gone means the same as one that said so.
+pub async fn ended(shutdown: &mut watch::Receiver<bool>) {
+    let _ = shutdown.wait_for(|ended| *ended).await;
+}
+
+/// Errors of a single connection are passed over; others, such as too many open files, are said
+/// and given a moment to go away.
+async fn rest_after(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    if matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    ) {
+        return;
+    }
+    tracing::warn!(%error, "accepting a connection failed; raise the limit on open files if that is it");
+    sleep(ACCEPT_PAUSE).await;
+}

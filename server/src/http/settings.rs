@@ -1,0 +1,204 @@
+//! What the HTTP server is told: addresses, the token, who may read across origins, limits.
+//!
+//! A value that the command line fills in once. Everything that a stranger can make grow has
+//! its limit here.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpSocket};
+
+use super::HttpError;
+
+/// The sockets that wait to be accepted; the kernel caps it at `somaxconn`.
+const BACKLOG: u32 = 4096;
+
+/// The most that the kernel keeps for a connection that does not drain: enough for tens of
+/// frames over a long line, and few enough that thousands of slow ones do not take the machine.
+const SEND_BUFFER_BYTES: u32 = 256 << 10;
+
+/// The settings of the HTTP server.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// What writers must show; `None` leaves writing open on loopback only.
+    pub token: Option<String>,
+    /// Which origins' pages may read.
+    pub cors: Cors,
+    /// The log's topic, as `offsets` name it.
+    pub topic: String,
+    /// What strangers cannot exceed.
+    pub limits: Limits,
+}
+
+/// Which origins' pages may read the answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Cors {
+    /// Only our own.
+    #[default]
+    None,
+    /// These, as `https://results.example.org`.
+    Origins(Vec<String>),
+    /// All.
+    Any,
+}
+
+/// What strangers cannot exceed.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Open connections; further ones are answered 503. Lowered to what the machine allows.
+    pub connections_max: usize,
+    /// Open streams; further ones are answered 503. Fewer than connections, so that votes and
+    /// questions still get in.
+    pub streams_max: usize,
+    /// Bytes of one body; more is answered 413.
+    pub body_bytes_max: usize,
+    /// Bytes of all bodies in memory at once; more is answered 503.
+    pub bodies_bytes_max: usize,
+    /// Requests that write at once; more are answered 503.
+    pub writes_max: usize,
+    /// How long a request's head may take, and a connection may be idle.
+    pub header_timeout: Duration,
+    /// How long a body may take.
+    pub body_timeout: Duration,
+    /// How long a connection may take nothing of what it asked for, before it is dropped.
+    pub stall_timeout: Duration,
+    /// How long the end waits for requests that are being answered.
+    pub shutdown_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            connections_max: 16_384,
+            streams_max: 15_360,
+            body_bytes_max: 8 << 20,
+            bodies_bytes_max: 128 << 20,
+            writes_max: 128,
+            header_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(30),
+            stall_timeout: Duration::from_secs(30),
+            shutdown_timeout: Duration::from_secs(3),
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            token: None,
+            cors: Cors::None,
+            topic: "votes".to_string(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Cors {
+    /// Reads a list separated by commas, or `*`.
+    pub fn parse(text: &str) -> Result<Cors, HttpError> {
+        let origins: Vec<String> = text
+            .split(',')
+            .map(|origin| origin.trim().trim_end_matches('/').to_ascii_lowercase())
+            .filter(|origin| !origin.is_empty())
+            .collect();
+        if origins.iter().any(|origin| origin == "*") {
+            return Ok(Cors::Any);
+        }
+        for origin in &origins {
+            let host = origin
+                .strip_prefix("https://")
+                .or(origin.strip_prefix("http://"));
+            if !host.is_some_and(|host| !host.is_empty() && !host.contains('/')) {
+                return Err(HttpError::Origin {
+                    origin: origin.clone(),
+                });
+            }
+        }
+        Ok(if origins.is_empty() {
+            Cors::None
+        } else {
+            Cors::Origins(origins)
+        })
+    }
+}
+
+impl Settings {
+    /// Refuses what must not run: open to a network, and open to write.
+    pub fn check(&self) -> Result<(), HttpError> {
+        match &self.token {
+            Some(token) if token.trim().is_empty() => Err(HttpError::EmptyToken),
+            None if !self.listen.ip().is_loopback() => Err(HttpError::NoToken {
+                listen: self.listen,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks the settings and binds the address.
+    pub fn bind(&self) -> Result<TcpListener, HttpError> {
+        self.check()?;
+        let bind = || {
+            let socket = match self.listen {
+                SocketAddr::V4(_) => TcpSocket::new_v4()?,
+                SocketAddr::V6(_) => TcpSocket::new_v6()?,
+            };
+            socket.set_reuseaddr(true)?;
+            // Accepted sockets inherit it.
+            socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+            socket.bind(self.listen)?;
+            socket.listen(BACKLOG)
+        };
+        bind().map_err(|source| HttpError::Bind {
+            listen: self.listen,
+            source,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(listen: &str, token: Option<&str>) -> bool {
+        let listen = listen.parse().expect("an address");
+        let token = token.map(str::to_string);
+        Settings {
+            listen,
+            token,
+            ..Settings::default()
+        }
+        .check()
+        .is_ok()
+    }
+
+    #[test]
+    fn elsewhere_than_loopback_a_token_is_needed() {
+        assert!(check("127.0.0.1:8080", None));
+        assert!(check("127.9.9.9:8080", None));
+        assert!(check("[::1]:8080", None));
+        assert!(!check("0.0.0.0:8080", None));
+        assert!(!check("[::]:8080", None));
+        assert!(!check("192.168.1.5:8080", None));
+        assert!(check("0.0.0.0:8080", Some("secret")));
+        assert!(!check("127.0.0.1:8080", Some(" ")));
+    }
+
+    #[test]
+    fn origins_are_a_list_or_all() {
+        assert_eq!(Cors::parse("").expect("none"), Cors::None);
+        assert_eq!(Cors::parse("*").expect("all"), Cors::Any);
+        let two = vec![
+            "https://a.example".to_string(),
+            "http://b.example:81".to_string(),
+        ];
+        assert_eq!(
+            Cors::parse("https://A.example/, http://b.example:81").expect("two"),
+            Cors::Origins(two)
+        );
+        assert!(Cors::parse("a.example").is_err());
+        assert!(Cors::parse("https://a.example/page").is_err());
+    }
+}

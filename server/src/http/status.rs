@@ -1,0 +1,201 @@
+//! `/status`, `/healthz`, `/readyz`: how the service is, rather than how the votes are.
+//!
+//! Comes in: the newest tick, also while catching up, and from the engine's owner the operating
+//! facts that no snapshot holds. Never cached, never refused for not being ready.
+
+use std::collections::BTreeMap;
+
+use dataflow::answer::Totals;
+use dataflow::time::format_rfc3339;
+use serde::Serialize;
+use utoipa::ToSchema;
+use warp::http::header::{HeaderMap, HeaderValue};
+use warp::reply::Response;
+
+use super::answers::{self, JSON};
+use super::problem::Problem;
+use super::query::Query;
+use super::server::State;
+use crate::publish::{Progress, Publisher, Tick, json};
+
+/// Where the operating facts come from.
+pub trait StatusSource: Send + Sync {
+    /// The facts now. Called for each `/status` and `/metrics`, and by each group of streams
+    /// every few seconds, so it answers from memory.
+    fn operations(&self) -> Operations;
+}
+
+/// Facts of operation.
+#[derive(Clone, Debug, Default)]
+pub struct Operations {
+    /// Worker threads of each process.
+    pub workers: usize,
+    /// Processes.
+    pub processes: usize,
+    /// The log's partitions as they are now.
+    pub partitions: Vec<PartitionExtent>,
+    /// Why the register that was last seen is not in force.
+    pub register_error: Option<String>,
+    /// The demo, where this is one.
+    pub demo: Option<Demo>,
+}
+
+/// One partition of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionExtent {
+    /// The topic.
+    pub topic: String,
+    /// The partition's number.
+    pub partition: u32,
+    /// The first offset that the log has.
+    pub first_offset: i64,
+    /// The offset that the next message will get.
+    pub end_offset: i64,
+}
+
+/// The demo election's state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Demo {
+    /// `running` or `finished`.
+    pub state: String,
+    /// What a visitor may do next.
+    pub message: String,
+}
+
+/// `GET /api/v1/status`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Status {
+    /// The logical time, in milliseconds since the Unix epoch; null before the first.
+    pub tick: Option<u64>,
+    /// The tick as an instant.
+    pub as_of: Option<String>,
+    /// A hash of the register's content.
+    pub register_version: Option<String>,
+    /// The program's version.
+    pub version: &'static str,
+    /// Worker threads of each process.
+    pub workers: usize,
+    /// Processes.
+    pub processes: usize,
+    /// Whether results are served.
+    pub ready: bool,
+    /// How far the start has come; null once ready.
+    pub progress: Option<Progress>,
+    /// Every message by its outcome.
+    #[serde(flatten)]
+    pub totals: Totals,
+    /// By topic and partition.
+    pub partitions: Vec<PartitionStatus>,
+    /// The newest checkpoint; null where none is written.
+    #[schema(value_type = Option<Object>)]
+    pub checkpoint: Option<serde_json::Value>,
+    /// Where results are written besides here.
+    #[schema(value_type = Vec<Object>)]
+    pub sinks: Vec<serde_json::Value>,
+    /// Why the register that was last seen is not in force; null if it is.
+    pub register_error: Option<String>,
+    /// The demo, where this is one.
+    pub demo: Option<Demo>,
+}
+
+/// One partition in `/status`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PartitionStatus {
+    /// The topic.
+    pub topic: String,
+    /// The partition's number.
+    pub partition: u32,
+    /// The first offset that the log has.
+    pub first_offset: i64,
+    /// The next offset to count.
+    pub next_offset: i64,
+    /// Messages that the log has and the tick does not count.
+    pub lag: i64,
+}
+
+/// The partitions as the tick counts them.
+pub fn partitions(operations: &Operations, tick: Option<&Tick>) -> Vec<PartitionStatus> {
+    let counted: BTreeMap<u32, i64> = tick
+        .into_iter()
+        .flat_map(|tick| tick.snapshot().next_offsets())
+        .collect();
+    let status = |extent: &PartitionExtent| {
+        let counted = counted.get(&extent.partition).copied();
+        let next_offset = counted.unwrap_or(extent.first_offset);
+        PartitionStatus {
+            topic: extent.topic.clone(),
+            partition: extent.partition,
+            first_offset: extent.first_offset,
+            next_offset,
+            // A tick may be newer than the extents that were read before it.
+            lag: (extent.end_offset - next_offset).max(0),
+        }
+    };
+    operations.partitions.iter().map(status).collect()
+}
+
+/// Messages that the log has and the newest tick does not count, over all partitions.
+pub fn lag(source: &dyn StatusSource, publisher: &Publisher) -> i64 {
+    let operations = source.operations();
+    let tick = publisher.latest();
+    partitions(&operations, tick.as_deref())
+        .iter()
+        .map(|each| each.lag)
+        .sum()
+}
+
+/// Says how the service is.
+#[utoipa::path(get, path = "/api/v1/status", tag = "operation", responses(
+    (status = 200, description = "Totals over everything at a tick, and operating facts", body = Status),
+))]
+pub fn status(state: &State, _: &Query, _: &HeaderMap) -> Result<Response, Problem> {
+    let operations = state.status.operations();
+    let tick = state.publisher.latest();
+    let ready = state.publisher.is_ready();
+    let partitions = partitions(&operations, tick.as_deref());
+    let snapshot = tick.as_ref().map(|tick| tick.snapshot());
+    let status = Status {
+        tick: snapshot.map(|it| it.tick()),
+        as_of: snapshot.map(|it| format_rfc3339(it.tick() as i64)),
+        register_version: snapshot.map(|it| it.register_version().to_string()),
+        version: env!("CARGO_PKG_VERSION"),
+        workers: operations.workers,
+        processes: operations.processes,
+        ready,
+        progress: (!ready).then(|| Progress::clone(&state.publisher.progress())),
+        totals: snapshot.map(|it| it.totals()).unwrap_or_default(),
+        partitions,
+        checkpoint: None,
+        sinks: Vec::new(),
+        register_error: operations.register_error,
+        demo: operations.demo,
+    };
+    Ok(answers::fresh(JSON, json(&status)))
+}
+
+/// Says that the process is alive.
+#[utoipa::path(get, path = "/healthz", tag = "operation", responses(
+    (status = 200, description = "The process answers", body = String, content_type = "text/plain"),
+))]
+pub fn healthz(_: &State, _: &Query, _: &HeaderMap) -> Result<Response, Problem> {
+    Ok(answers::fresh(
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+        "alive\n".into(),
+    ))
+}
+
+/// Says whether results are served.
+#[utoipa::path(get, path = "/readyz", tag = "operation", responses(
+    (status = 200, description = "Results are served", body = String, content_type = "text/plain"),
+    (status = 503, description = "Catching up after a start, with progress", body = Problem,
+     content_type = "application/problem+json"),
+))]
+pub fn readyz(state: &State, _: &Query, _: &HeaderMap) -> Result<Response, Problem> {
+    if !state.publisher.is_ready() {
+        return Err(Problem::catching_up(&state.publisher.progress()));
+    }
+    Ok(answers::fresh(
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+        "ready\n".into(),
+    ))
+}

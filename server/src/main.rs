@@ -1,0 +1,80 @@
+//! tallyflow: counts votes while they are cast.
+//!
+//! ```text
+//!  cli → plan → run ─┬─ source/    the log: votes in, records out
+//!                    ├─ register   the reference data, followed while it changes
+//!                    ├─ count      the dataflow's threads; publishes to publish
+//!                    ├─ http/      answers, the stream, POST; the page in web/
+//!                    └─ demo       a real election replayed, where no register is given
+//! ```
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Args, LogFormat};
+
+mod cli;
+mod count;
+mod demo;
+mod facts;
+mod http;
+mod operations;
+mod plan;
+mod publish;
+mod register;
+mod run;
+mod source;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The exit code when a worker thread panics; `EX_SOFTWARE` of sysexits(3).
+const PANIC_CODE: i32 = 70;
+
+fn main() -> ExitCode {
+    // A `.env` that is absent is the usual case; one that cannot be read says so by its effect.
+    let _ = dotenvy::dotenv();
+    let args = Args::parse();
+    log_as(args.log_format);
+    end_when_a_worker_panics();
+    match plan::plan(&args)
+        .map_err(Into::into)
+        .and_then(|plan| run::run(&args, plan))
+    {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tallyflow: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn log_as(format: LogFormat) {
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .with_env_var("TALLYFLOW_LOG")
+        .with_default_directive(tracing::Level::INFO.into())
+        .from_env_lossy();
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.with_target(false).init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+/// A count that goes on without one of its workers would be wrong, so the process ends at once;
+/// its supervisor starts it again. A panic in a request ends that request only.
+fn end_when_a_worker_panics() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        let thread = std::thread::current();
+        let counts = |name: &str| name.starts_with("timely") || name == "log-commit";
+        if thread.name().is_some_and(counts) {
+            eprintln!("tallyflow: a counting thread has failed; this is a bug. A restart counts on");
+            std::process::exit(PANIC_CODE);
+        }
+    }));
+}

@@ -1,0 +1,78 @@
+//! How far a start has come: shown by `/readyz`, `/status` and every 503 while catching up.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The start, over all partitions.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
+pub struct Progress {
+    /// Messages counted, as a fraction of those that the log held at the start; null before
+    /// their number is known.
+    pub share: Option<f64>,
+    /// By topic and partition.
+    pub partitions: Vec<PartitionProgress>,
+}
+
+/// The start of one partition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct PartitionProgress {
+    /// The topic.
+    pub topic: String,
+    /// The partition's number.
+    pub partition: u32,
+    /// Where counting began.
+    pub first_offset: i64,
+    /// The next offset to count.
+    pub next_offset: i64,
+    /// The partition's end as of the start.
+    pub end_offset: i64,
+}
+
+impl Progress {
+    /// The progress of these partitions, with their share.
+    pub fn new(partitions: Vec<PartitionProgress>) -> Progress {
+        let sum = |upto: fn(&PartitionProgress) -> i64| -> i64 {
+            partitions
+                .iter()
+                .map(|each| (upto(each) - each.first_offset).max(0))
+                .sum()
+        };
+        let (counted, all) = (
+            sum(|each| each.next_offset.min(each.end_offset)),
+            sum(|each| each.end_offset),
+        );
+        let share = if all == 0 {
+            1.0
+        } else {
+            counted as f64 / all as f64
+        };
+        Progress {
+            share: (!partitions.is_empty()).then_some(share),
+            partitions,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn share(partitions: &[(i64, i64, i64)]) -> Option<f64> {
+        let partition = |&(first_offset, next_offset, end_offset)| PartitionProgress {
+            topic: "votes".to_string(),
+            partition: 0,
+            first_offset,
+            next_offset,
+            end_offset,
+        };
+        Progress::new(partitions.iter().map(partition).collect()).share
+    }
+
+    #[test]
+    fn the_share_is_of_messages_and_never_above_one() {
+        assert_eq!(share(&[]), None);
+        assert_eq!(share(&[(0, 0, 0)]), Some(1.0));
+        assert_eq!(share(&[(0, 25, 100), (50, 75, 150)]), Some(0.25));
+        assert_eq!(share(&[(0, 180, 100)]), Some(1.0));
+    }
+}

@@ -1,0 +1,179 @@
+//! One published tick: its snapshot, and the JSON that was made of it so far.
+//!
+//! Encoded answers and frames live with their tick and go with it, so they cannot be stale.
+//! Immutable to its readers; each answer is encoded where it is first asked for, never before.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dataflow::answer::StreamSnapshot;
+use dataflow::view::{Parent, Snapshot, Unknown};
+use serde::Serialize;
+
+use super::once::Once;
+
+/// The most encoded answers, and as many changes, that a tick keeps: enough for the usual
+/// questions and for the streams that resume after one and the same break.
+const ENCODED_MAX: usize = 1024;
+
+/// The most bytes that either takes; a tick lives as long as somebody sends from it.
+const ENCODED_BYTES_MAX: usize = 32 << 20;
+
+/// A question that the snapshot answers, with everything that the answer depends on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Question {
+    /// All elections.
+    Elections,
+    /// A contest's counts and ranking.
+    Results {
+        /// The contest.
+        contest: String,
+    },
+    /// A contest's locations.
+    Locations {
+        /// The contest.
+        contest: String,
+        /// The location above; the roots if absent, all if `*`.
+        parent: Option<String>,
+    },
+    /// A contest's newest windows.
+    Windows {
+        /// The contest.
+        contest: String,
+        /// How many at most.
+        limit: usize,
+    },
+    /// A contest's course over time.
+    Series {
+        /// The contest.
+        contest: String,
+        /// The length of a step.
+        step_ms: Option<i64>,
+    },
+}
+
+/// A published tick.
+pub struct Tick {
+    snapshot: Arc<Snapshot>,
+    etag: String,
+    answers: Once<Question, Result<Bytes, Unknown>>,
+    /// What a stream begins with, by contest.
+    beginnings: Once<Arc<str>, Result<Bytes, Unknown>>,
+    /// Changes up to this tick, by contest and the tick before them.
+    deltas: Once<(Arc<str>, u64), Delta>,
+}
+
+/// The way from an earlier tick to this one, in one contest.
+#[derive(Clone, Debug)]
+pub enum Delta {
+    /// Nothing changed.
+    Nothing,
+    /// The encoded change.
+    Frame(Bytes),
+    /// It cannot be told from here, for this reason; begin again from the snapshot.
+    Lost(&'static str),
+}
+
+impl Tick {
+    pub(super) fn new(snapshot: Arc<Snapshot>) -> Tick {
+        Tick {
+            etag: etag(&snapshot),
+            snapshot,
+            answers: Once::new(ENCODED_MAX, ENCODED_BYTES_MAX, weigh_answer),
+            beginnings: Once::new(ENCODED_MAX, ENCODED_BYTES_MAX, weigh_answer),
+            deltas: Once::new(ENCODED_MAX, ENCODED_BYTES_MAX, |delta| match delta {
+                Delta::Frame(frame) => Some(frame.len()),
+                Delta::Nothing | Delta::Lost(_) => Some(0),
+            }),
+        }
+    }
+
+    /// The tick itself.
+    pub fn number(&self) -> u64 {
+        self.snapshot.tick()
+    }
+
+    /// All views at the tick.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    /// The strong entity tag of every answer at this tick, in its quotes.
+    pub fn etag(&self) -> &str {
+        &self.etag
+    }
+
+    /// The answer to a question as JSON, encoded once.
+    pub fn answer(&self, question: Question) -> Result<Bytes, Unknown> {
+        self.answers
+            .get_or_make(question.clone(), || self.encode(&question))
+    }
+
+    /// What a stream of a contest begins with at this tick, made once for all who connect.
+    pub fn beginning(
+        &self,
+        contest: &Arc<str>,
+        make: impl FnOnce(&StreamSnapshot) -> Bytes,
+    ) -> Result<Bytes, Unknown> {
+        let encode = || {
+            self.snapshot
+                .stream_snapshot(contest)
+                .map(|snapshot| make(&snapshot))
+        };
+        self.beginnings.get_or_make(contest.clone(), encode)
+    }
+
+    /// The way of a contest from the tick `from` to this one, made once for all who stand there.
+    pub fn delta(&self, contest: &Arc<str>, from: u64, make: impl FnOnce() -> Delta) -> Delta {
+        self.deltas.get_or_make((contest.clone(), from), make)
+    }
+
+    fn encode(&self, question: &Question) -> Result<Bytes, Unknown> {
+        let snapshot = &self.snapshot;
+        match question {
+            Question::Elections => Ok(json(&snapshot.elections())),
+            Question::Results { contest } => snapshot.results(contest).map(|it| json(&it)),
+            Question::Locations { contest, parent } => {
+                let parent = match parent.as_deref() {
+                    None => Parent::None,
+                    Some("*") => Parent::Any,
+                    Some(code) => Parent::Of(code),
+                };
+                snapshot.locations(contest, parent).map(|it| json(&it))
+            }
+            Question::Windows { contest, limit } => {
+                snapshot.windows(contest, *limit).map(|it| json(&it))
+            }
+            Question::Series { contest, step_ms } => {
+                snapshot.series(contest, *step_ms).map(|it| json(&it))
+            }
+        }
+    }
+}
+
+/// A value of ours as JSON.
+pub(crate) fn json(value: &impl Serialize) -> Bytes {
+    serde_json::to_vec(value)
+        .expect("answers are plain data with text keys")
+        .into()
+}
+
+/// What a question asks for may not exist; that takes no place from what does.
+fn weigh_answer(answer: &Result<Bytes, Unknown>) -> Option<usize> {
+    answer.as_ref().ok().map(Bytes::len)
+}
+
+/// The tick, and a hash of the input that the snapshot names: all processes of a run agree on
+/// it, and another run that happens to publish the same tick does not.
+fn etag(snapshot: &Snapshot) -> String {
+    let mut input = format!(
+        "{} {}",
+        env!("CARGO_PKG_VERSION"),
+        snapshot.register_version()
+    );
+    for (partition, offset) in snapshot.next_offsets() {
+        input.push_str(&format!(" {partition} {offset}"));
+    }
+    let hash = xxhash_rust::xxh3::xxh3_64(input.as_bytes());
+    format!("\"{}-{hash:016x}\"", snapshot.tick())
+}

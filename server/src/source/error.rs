@@ -1,0 +1,195 @@
+//! What can go wrong with a log, and what its reader or its operator can do about it.
+//!
+//! Comes in from the embedded log, later from Kafka; goes on to the worker that polls, to the
+//! answer of a POST and to the log file. Refused messages are not here: they are data.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The error underneath; shared, since one failed write answers many appends.
+pub type Cause = Arc<dyn Error + Send + Sync>;
+
+/// Why a log could not be opened, read or appended to.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogError {
+    /// Another process, or another part of this one, has the directory open.
+    #[error(
+        "the log in {} is in use by another process: stop that one, or name another directory with \
+         --data", .directory.display()
+    )]
+    InUse {
+        /// The data directory.
+        directory: PathBuf,
+    },
+    /// The log was made for another topic.
+    #[error(
+        "the log in {} holds the topic '{found}', not '{asked}': start with --topic {found}, or \
+         name another directory with --data", .directory.display()
+    )]
+    OtherTopic {
+        /// The data directory.
+        directory: PathBuf,
+        /// The topic that it holds.
+        found: String,
+        /// The topic that was asked for.
+        asked: String,
+    },
+    /// The log was written by a version with another format.
+    #[error(
+        "the log in {} has format {found} and this version reads format {known}: start the version \
+         that wrote it, or name another directory with --data", .directory.display()
+    )]
+    OtherFormat {
+        /// The data directory.
+        directory: PathBuf,
+        /// The format that it has.
+        found: u32,
+        /// The format that this version knows.
+        known: u32,
+    },
+    /// The log could not be opened for a reason outside of it.
+    #[error(
+        "opening the log in {} failed: check that the directory may be written and that its disk \
+         has space", .directory.display()
+    )]
+    Open {
+        /// The data directory.
+        directory: PathBuf,
+        /// What failed.
+        source: Cause,
+    },
+    /// The log's file as a whole is not what was written.
+    #[error(
+        "the log in {} is damaged ({what}): stop the server and restore the directory from a copy, \
+         or start with an empty one and send the votes again", .directory.display()
+    )]
+    DamagedFile {
+        /// The data directory.
+        directory: PathBuf,
+        /// What does not fit.
+        what: String,
+    },
+    /// A record is not what was written.
+    #[error(
+        "the log in {} is damaged in partition {partition} at offset {offset} ({what}): stop the \
+         server and restore the directory from a copy, or start with an empty one and send the \
+         votes again", .directory.display()
+    )]
+    Damaged {
+        /// The data directory.
+        directory: PathBuf,
+        /// The partition.
+        partition: u32,
+        /// The first offset that cannot be read.
+        offset: i64,
+        /// What does not fit.
+        what: String,
+    },
+    /// The log has no such partition.
+    #[error("the topic '{topic}' has {partitions} partitions and no partition {partition}")]
+    NoPartition {
+        /// The topic.
+        topic: String,
+        /// The partition that was asked for.
+        partition: u32,
+        /// How many there are.
+        partitions: u32,
+    },
+    /// The log does not reach to, or no longer has, the offset.
+    #[error(
+        "partition {partition} of '{topic}' has the offsets from {first_offset} to before \
+         {next_offset} and {offset} was asked for: the log is not the one that was counted, restore \
+         it from a copy or count it from the start with a new data directory"
+    )]
+    OutOfRange {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The offset that was asked for.
+        offset: i64,
+        /// The first offset there.
+        first_offset: i64,
+        /// The offset after the last one there.
+        next_offset: i64,
+    },
+    /// Reading failed.
+    #[error(
+        "reading the log in {} failed in partition {partition} at offset {offset}: check the disk, \
+         then restart", .directory.display()
+    )]
+    Read {
+        /// The data directory.
+        directory: PathBuf,
+        /// The partition.
+        partition: u32,
+        /// Where reading had come to.
+        offset: i64,
+        /// What failed.
+        source: Cause,
+    },
+    /// Reading one of the server's own facts failed.
+    #[error("reading '{fact}' from the log in {} failed: check the disk, then restart", .directory.display())]
+    ReadFact {
+        /// The data directory.
+        directory: PathBuf,
+        /// The fact.
+        fact: String,
+        /// What failed.
+        source: Cause,
+    },
+    /// The disk is full. Later appends work again once there is space.
+    #[error(
+        "the disk of {} is full and nothing was acknowledged: make space and send the same again",
+        .directory.display()
+    )]
+    Full {
+        /// The data directory.
+        directory: PathBuf,
+    },
+    /// Writing failed, and what the disk holds is in doubt until a restart looks.
+    #[error(
+        "writing to the log in {} failed and no append is taken until a restart: check the disk, \
+         restart, send the same again; what was acknowledged is kept", .directory.display()
+    )]
+    Write {
+        /// The data directory.
+        directory: PathBuf,
+        /// What failed.
+        source: Cause,
+    },
+    /// Reading met a write that failed. The log looks after itself; the next try tells.
+    #[error("reading the log in {} was interrupted by a write that failed: try again", .directory.display())]
+    Interrupted {
+        /// The data directory.
+        directory: PathBuf,
+    },
+    /// More waits to be written than may wait.
+    #[error(
+        "the log is busy and nothing of this append is stored: send the same again in a moment"
+    )]
+    Busy,
+    /// One append is larger than may wait.
+    #[error("an append of {bytes} bytes is over the limit of {bytes_max}: send it in parts")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// The log was closed, as it is at a shutdown.
+    #[error("the log is closed, the server is about to end: send the same again after its restart")]
+    Closed,
+}
+
+impl LogError {
+    /// Whether the same call may succeed later without anybody restarting the server.
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            LogError::Busy | LogError::Full { .. } | LogError::Interrupted { .. }
+        )
+    }
+}

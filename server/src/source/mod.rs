@@ -1,0 +1,102 @@
+//! Where messages come from: the log, as the workers read it and as POST appends to it.
+//!
+//! A log is a topic of partitions; a record has an offset, the log's own time and bytes. Nothing
+//! here looks into the bytes. The embedded log implements these traits now, Kafka next.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+
+pub use error::LogError;
+
+pub mod embedded;
+mod error;
+
+/// One partition's extent at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// The partition's number.
+    pub partition: u32,
+    /// The first offset that the log still has.
+    pub first_offset: i64,
+    /// The offset that the next record will get.
+    pub next_offset: i64,
+}
+
+/// One record as it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// Its place in the partition.
+    pub offset: i64,
+    /// When the log took it, in milliseconds since the Unix epoch; `None` where a log keeps none.
+    /// Within a partition it never decreases.
+    pub log_time_ms: Option<i64>,
+    /// What was appended, unchanged.
+    pub bytes: &'a [u8],
+}
+
+/// A log of one topic, shared by all workers of the process.
+pub trait Log: Send + Sync {
+    /// The topic's name.
+    fn topic(&self) -> &str;
+
+    /// The extent of every partition now, by partition.
+    fn extents(&self) -> Result<Vec<Extent>, LogError>;
+
+    /// A reader of some partitions, each from an offset on. `wake` is called, from any thread and
+    /// cheaply, when one of them may have grown; it may be called without cause. It is called
+    /// after the records can be read, so one that polls until zero and then waits for `wake`
+    /// misses none.
+    fn reader(
+        &self,
+        from: &[(u32, i64)],
+        wake: Box<dyn Fn() + Send + Sync>,
+    ) -> Result<Box<dyn Reader>, LogError>;
+}
+
+/// Reads the partitions of one worker; stays on that worker's thread.
+pub trait Reader {
+    /// Hands over records that are there now, by partition in offset order, at most about
+    /// `records_max` of them (the last block whole), and says how many. Partitions take turns.
+    /// Zero: the end of all is reached for now. `each` is called with the partition and one
+    /// record. After an error, what `each` got before it counts as read.
+    fn poll(
+        &mut self,
+        records_max: usize,
+        each: &mut dyn FnMut(u32, Record<'_>),
+    ) -> Result<usize, LogError>;
+}
+
+/// Appends to a log; shared by all requests of the process.
+pub trait Writer: Send + Sync {
+    /// Appends messages and resolves when they are durable, all of them or none. Their log time is
+    /// no earlier than `not_before_ms`, nor than the clock, nor than that of the record before.
+    ///
+    /// [`LogError::Busy`] comes at once, never after a wait. After any other error some of them
+    /// may be stored, as they may when the future is dropped: the same may be sent again, since
+    /// identical events count once.
+    fn append(
+        &self,
+        messages: Vec<Message>,
+        not_before_ms: i64,
+    ) -> BoxFuture<'static, Result<Appended, LogError>>;
+}
+
+/// One message to append.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Decides the partition: messages of one key keep their order.
+    pub key: Bytes,
+    /// What a reader gets.
+    pub bytes: Bytes,
+}
+
+/// Where an append ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Appended {
+    /// How many messages are stored.
+    pub stored: u64,
+    /// For each partition that got one: the offset after its last, by partition.
+    pub next_offsets: BTreeMap<u32, i64>,
+}

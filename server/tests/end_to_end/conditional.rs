@@ -1,0 +1,116 @@
+//! Entity tags and origins: what a browser and a cache rely on.
+
+use crate::support::{Client, Server, votes};
+
+fn not_modified(client: &Client, target: &str, tags: &str) -> bool {
+    let answer = client.get_with(target, &[("If-None-Match", tags)]);
+    assert!(matches!(answer.status, 200 | 304), "{answer:?}");
+    assert_eq!(answer.status == 304, answer.body.is_empty());
+    assert!(
+        answer.header("etag").is_some(),
+        "{target} has a tag either way"
+    );
+    answer.status == 304
+}
+
+#[test]
+fn an_answer_is_sent_once_a_tick() {
+    let server = Server::start();
+    let client = server.client();
+    for question in [
+        "elections",
+        "results",
+        "locations?parent=*",
+        "windows",
+        "series",
+    ] {
+        let target = format!("/api/v1/{question}");
+        let tag = client
+            .get(&target)
+            .header("etag")
+            .expect("a tag")
+            .to_string();
+        let tick = client.get(&target).json()["tick"].to_string();
+        assert!(tag.contains(&tick), "{tag} is made of {tick}");
+        for tags in [
+            tag.clone(),
+            format!("W/{tag}"),
+            "*".to_string(),
+            format!("\"x\", {tag}"),
+        ] {
+            assert!(not_modified(&client, &target, &tags), "{target} {tags}");
+        }
+        for tags in ["\"x\"", &tag[1..], ""] {
+            assert!(!not_modified(&client, &target, tags), "{target} {tags}");
+        }
+    }
+    let tag = client
+        .get("/api/v1/results")
+        .header("etag")
+        .expect("a tag")
+        .to_string();
+    assert_eq!(client.vote(&votes::vote("voter")).status, 202);
+    server.settled();
+    assert!(
+        !not_modified(&client, "/api/v1/results", &tag),
+        "something was counted"
+    );
+    assert_eq!(client.get("/api/v1/status").header("etag"), None);
+}
+
+#[test]
+fn files_have_tags_too() {
+    let server = Server::start();
+    let client = server.client();
+    for target in ["/", "/openapi.json", "/geo/montreal-2013.geojson"] {
+        let tag = client
+            .get(target)
+            .header("etag")
+            .expect("a tag")
+            .to_string();
+        assert!(not_modified(&client, target, &tag), "{target}");
+    }
+    let outlines = client.get("/geo/montreal-2013.geojson");
+    assert_eq!(
+        outlines.header("content-type"),
+        Some("application/geo+json")
+    );
+    assert_eq!(outlines.json()["type"], "FeatureCollection");
+}
+
+#[test]
+fn only_origins_that_were_named_may_read() {
+    const PAGE: &str = "https://results.example.org";
+    let allowed = |server: &Server, origin: &str| {
+        let answer = server
+            .client()
+            .get_with("/api/v1/results", &[("Origin", origin)]);
+        answer
+            .header("access-control-allow-origin")
+            .map(str::to_string)
+    };
+    let closed = Server::start();
+    assert_eq!(allowed(&closed, PAGE), None);
+    let named = Server::start_with(&["--cors-origin", PAGE]);
+    assert_eq!(allowed(&named, PAGE).as_deref(), Some(PAGE));
+    assert_eq!(allowed(&named, "https://example.org"), None);
+    let headers = [("Origin", PAGE), ("Access-Control-Request-Method", "GET")];
+    let preflight = named
+        .client()
+        .send("OPTIONS", "/api/v1/results", &headers, b"");
+    assert_eq!(preflight.status, 204);
+    assert_eq!(preflight.header("access-control-allow-origin"), Some(PAGE));
+    assert_eq!(
+        preflight.header("access-control-allow-methods"),
+        Some("GET, HEAD, OPTIONS")
+    );
+    // A page that may read may still not write where there is no token.
+    let headers = [("Origin", PAGE), ("Content-Type", "application/json")];
+    let vote = named.client().send(
+        "POST",
+        "/api/v1/votes",
+        &headers,
+        votes::vote("v").as_bytes(),
+    );
+    assert_eq!(vote.status, 403);
+}

@@ -1,0 +1,171 @@
+//! The binary under test: started on a free port, ended by its id.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{Client, until, votes};
+
+/// What the server says on standard output once it listens.
+const LISTENS: &str = "tallyflow listens on http://";
+
+/// A running server.
+pub struct Server {
+    child: Child,
+    address: SocketAddr,
+    home: Home,
+}
+
+/// The directory of a server: its data and its register.
+pub struct Home {
+    directory: TempDir,
+}
+
+impl Home {
+    /// A directory with a register and no votes.
+    pub fn new() -> Home {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let home = Home { directory };
+        home.write_register(&votes::register());
+        home
+    }
+
+    /// Replaces the register.
+    pub fn write_register(&self, register: &Value) {
+        let text = serde_json::to_string(register).expect("a register is JSON");
+        // Written beside and renamed, so that no reader sees half of it.
+        let beside = self.path().join("register.new");
+        std::fs::write(&beside, text).expect("the register is written");
+        std::fs::rename(beside, self.register()).expect("the register is in place");
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn register(&self) -> PathBuf {
+        self.path().join("register.json")
+    }
+
+    fn command(&self, flags: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tallyflow"));
+        command.current_dir(self.path());
+        for (name, _) in std::env::vars().filter(|(name, _)| is_ours(name)) {
+            command.env_remove(name);
+        }
+        command.arg("--data").arg(self.path().join("data"));
+        command.arg("--register").arg(self.register());
+        if !flags.contains(&"--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
+        command.args(flags);
+        command
+    }
+
+    /// Starts a server here, and waits until it serves results.
+    pub fn start(self, flags: &[&str]) -> Server {
+        let mut command = self.command(flags);
+        command.stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut child = command.spawn().expect("the server starts");
+        let stdout = child.stdout.take().expect("standard output is piped");
+        let line = BufReader::new(stdout)
+            .lines()
+            .map_while(Result::ok)
+            .find_map(|line| Some(line.strip_prefix(LISTENS)?.trim().to_string()));
+        let address = line.expect("the server says where it listens");
+        let address = address.parse().expect("the server listens on an address");
+        let server = Server {
+            child,
+            address,
+            home: self,
+        };
+        until("the server is ready", || {
+            (server.client().get("/readyz").status == 200).then_some(())
+        });
+        server
+    }
+
+    /// Starts a server that is expected to refuse to run, and waits for its end.
+    pub fn refused(&self, flags: &[&str]) -> Output {
+        self.command(flags).output().expect("the server starts")
+    }
+}
+
+impl Server {
+    /// A server with the register of the tests.
+    pub fn start() -> Server {
+        Server::start_with(&[])
+    }
+
+    /// A server with flags.
+    pub fn start_with(flags: &[&str]) -> Server {
+        Home::new().start(flags)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A client of it.
+    pub fn client(&self) -> Client {
+        Client::new(self.address)
+    }
+
+    /// Its directory.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// Waits until everything that was acknowledged is counted, and gives the status then.
+    pub fn settled(&self) -> Value {
+        until("all messages are counted", || {
+            let status = self.client().get("/api/v1/status").json();
+            let lags = status["partitions"].as_array().expect("partitions");
+            lags.iter().all(|each| each["lag"] == 0).then_some(status)
+        })
+    }
+
+    /// Ends it at once, as a crash does.
+    pub fn kill(mut self) -> Home {
+        self.child.kill().expect("the server is killed");
+        self.child.wait().expect("the server has ended");
+        self.take_home()
+    }
+
+    /// Asks it to end, as an operator does, and says how it did.
+    pub fn terminate(mut self) -> (ExitStatus, Home) {
+        let told = Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status();
+        assert!(told.expect("kill runs").success(), "the signal is sent");
+        let ended = self.child.wait().expect("the server has ended");
+        (ended, self.take_home())
+    }
+
+    fn take_home(&mut self) -> Home {
+        let empty = Home {
+            directory: tempfile::tempdir().expect("a temporary directory"),
+        };
+        std::mem::replace(&mut self.home, empty)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already; then there is nothing left to do.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Variables that would change what the server does.
+fn is_ours(name: &str) -> bool {
+    ["TALLYFLOW_", "KAFKA_", "POSTGRES_"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+}

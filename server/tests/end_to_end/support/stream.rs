@@ -1,0 +1,108 @@
+//! A subscriber: the stream's events, read as a browser reads them.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use serde_json::Value;
+
+use super::DEADLINE;
+use super::client::read_head;
+
+/// An open stream.
+pub struct Stream {
+    reader: BufReader<TcpStream>,
+    /// The status that it was opened with.
+    pub status: u16,
+    /// Bytes of the body that are no whole event yet.
+    rest: Vec<u8>,
+}
+
+/// An event.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Its kind.
+    pub name: String,
+    /// Its id.
+    pub id: Option<u64>,
+    /// Its data.
+    pub data: Value,
+}
+
+impl Stream {
+    /// Subscribes, with a `Last-Event-ID` or without.
+    pub fn open(address: SocketAddr, query: &str, last: Option<&str>) -> Stream {
+        let mut socket = TcpStream::connect(address).expect("the server is there");
+        socket
+            .set_read_timeout(Some(DEADLINE))
+            .expect("a socket takes a timeout");
+        let last = last
+            .map(|id| format!("Last-Event-ID: {id}\r\n"))
+            .unwrap_or_default();
+        let head = format!("GET /api/v1/stream{query} HTTP/1.1\r\nHost: {address}\r\n{last}\r\n");
+        socket
+            .write_all(head.as_bytes())
+            .expect("the request is sent");
+        let mut reader = BufReader::new(socket);
+        let (status, _) = read_head(&mut reader).expect("the stream is answered");
+        Stream {
+            reader,
+            status,
+            rest: Vec::new(),
+        }
+    }
+
+    /// The next event; `None` once the server has ended the stream in order.
+    pub fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(end) = self.rest.windows(2).position(|two| two == b"\n\n") {
+                let block: Vec<u8> = self.rest.drain(..end + 2).collect();
+                if let Some(event) = parse(&String::from_utf8_lossy(&block)) {
+                    return Some(event);
+                }
+                continue;
+            }
+            let chunk = self.chunk();
+            if chunk.is_empty() {
+                return None;
+            }
+            self.rest.extend(chunk);
+        }
+    }
+
+    /// The next event of a kind, passing over signs of life only.
+    pub fn expect(&mut self, name: &str) -> Event {
+        loop {
+            let event = self.next().expect("the stream goes on");
+            if event.name == name {
+                return event;
+            }
+            assert_eq!(event.name, "alive", "instead of {name}: {event:?}");
+        }
+    }
+
+    /// A chunk of the body (RFC 9112, 7.1); empty at its end.
+    fn chunk(&mut self) -> Vec<u8> {
+        let mut size = String::new();
+        self.reader
+            .read_line(&mut size)
+            .expect("the stream goes on or ends in order");
+        let size = usize::from_str_radix(size.trim_end(), 16).expect("the size of a chunk");
+        let mut chunk = vec![0; size + 2];
+        self.reader.read_exact(&mut chunk).expect("a whole chunk");
+        chunk.truncate(size);
+        chunk
+    }
+}
+
+fn parse(block: &str) -> Option<Event> {
+    let field = |name: &str| {
+        block
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    };
+    Some(Event {
+        data: serde_json::from_str(field("data")?).expect("data is JSON"),
+        name: field("event").expect("an event has a name").to_string(),
+        id: field("id").map(|id| id.parse().expect("an id is a tick")),
+    })
+}

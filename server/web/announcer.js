@@ -1,0 +1,53 @@
+//! What the page says to those who listen to it: rarely, and only what matters.
+//!
+//! In come the results and the connection's state; out go sentences in a polite live region. A new
+//! leader or a lost line is said soon, the standing now and then, never every change.
+
+import { byId, setText } from './dom.js';
+import { count, percent } from './format.js';
+
+const LEADER_MS = 15_000;
+const STANDING_MS = 120_000;
+
+/** Speaks through the live region. */
+export class Announcer {
+  #region = byId('announcer');
+  #said_at = -Infinity;
+  #leader = undefined;
+  #accepted = undefined;
+  #lost = false;
+
+  /**
+   * @param {import('./reducer.js').Results} results
+   * @param {?string} leaderName
+   * @param {?number} share the leader's
+   * @param {number} now_ms
+   */
+  standing(results, leaderName, share, now_ms) {
+    const { accepted } = results.counts;
+    if (accepted === this.#accepted) return;
+    const changed = results.leader !== this.#leader;
+    if (now_ms - this.#said_at < (changed ? LEADER_MS : STANDING_MS)) return;
+    this.#leader = results.leader;
+    this.#accepted = accepted;
+    const ballots = `${count(accepted)} ballots accepted`;
+    const words = leaderName === null
+      ? `Nobody leads alone, ${ballots}.`
+      : `${leaderName} leads with ${percent(share)}, ${ballots}.`;
+    this.#say(words, now_ms);
+  }
+
+  /** @param {string} kind the connection's @param {number} now_ms */
+  line(kind, now_ms) {
+    const lost = kind === 'lost' ? true : kind === 'waiting' && this.#lost;
+    if (lost === this.#lost) return;
+    this.#lost = lost;
+    const words = lost ? 'The connection is lost; the page reconnects by itself.' : 'Connected again.';
+    this.#say(words, now_ms);
+  }
+
+  #say(words, now_ms) {
+    this.#said_at = now_ms;
+    setText(this.#region, words);
+  }
+}

@@ -1,0 +1,255 @@
+//! The dashboard: joins the stream, the state and the views.
+//!
+//! In come the elections and the stream of one contest; out goes what is on the page, drawn at most
+//! once a frame and only where something changed. Never counts, and never loads the page anew.
+
+import { Announcer } from './announcer.js';
+import { Candidates } from './candidates.js';
+import { describe, retryAfter } from './connection.js';
+import { askedContest, choose, drawContest, keepInAddress, placesOf, readElections } from './contests.js';
+import { byId, setText } from './dom.js';
+import { NONE, clock, count, percent } from './format.js';
+import { Locations } from './locations.js';
+import { apply, fromSnapshot, merge, ranked } from './reducer.js';
+import { paint } from './safe.js';
+import { Stream, readiness } from './stream.js';
+import { Corrections, Outcomes, drawHeadline } from './totals.js';
+import { Windows } from './windows.js';
+
+/** The elections are read again at most this often, whatever versions the stream names. */
+const REGISTER_MS = 2000;
+
+/** How often a register without a contest is looked at again. */
+const EMPTY_MS = 5000;
+
+const views = {
+  candidates: new Candidates(),
+  outcomes: new Outcomes(),
+  corrections: new Corrections(),
+  locations: new Locations(),
+  windows: new Windows(),
+  announcer: new Announcer(),
+};
+
+/** The register as the page knows it. */
+let elections = [];
+let registerVersion = null;
+let chosen = null;
+let places = new Map();
+let reading = false;
+let read_at = -Infinity;
+
+/** The figures: what is held, and the merged change that waits for the next frame. */
+let state = null;
+let pending = null;
+let drawn = null;
+let colors = new Map();
+let frame = 0;
+
+/** The line, and how far the server's clock is ahead of this page's. */
+let stream = null;
+let phase = 'connecting';
+let progress = null;
+let lag = 0;
+let ahead_ms = null;
+
+const handlers = {
+  tick: () => pending?.tick ?? state?.tick ?? null,
+  snapshot(event) {
+    pending = null;
+    state = fromSnapshot(event, state);
+    soon();
+  },
+  change(event) {
+    if (state === null) return;
+    pending = pending === null ? event : merge(pending, event);
+    soon();
+  },
+  reset() {
+    // A snapshot follows at once; until then the old figures stay on the page.
+    pending = null;
+  },
+  alive(event) {
+    lag = typeof event.lag === 'number' ? event.lag : 0;
+    setClock(new Date(event.now).getTime());
+    drawLine();
+  },
+  ready: readRegister,
+  phase(now, done) {
+    if (phase === now && progress === done) return;
+    phase = now;
+    progress = done;
+    drawLine();
+  },
+};
+
+function setClock(server_ms) {
+  if (Number.isFinite(server_ms)) ahead_ms = server_ms - Date.now();
+}
+
+function soon() {
+  if (frame === 0) frame = requestAnimationFrame(draw);
+}
+
+function draw() {
+  frame = 0;
+  if (state === null || chosen === null) return;
+  const before = state;
+  if (pending !== null) state = apply(state, pending);
+  pending = null;
+  if (state === drawn) return;
+  const stale = state.register_version !== registerVersion;
+  if (stale && performance.now() - read_at > REGISTER_MS) readRegister();
+  const rows = ranked(state, places);
+  recolor(rows);
+  byId('figures').hidden = false;
+  notice(null);
+  drawHeadline(state.results, state.candidates);
+  views.candidates.draw(rows, colors, fallen(before, state));
+  views.outcomes.draw(state.results);
+  views.corrections.draw(state.corrections, state.candidates);
+  views.locations.draw({ ...state, ranked: rows, places, colors });
+  views.windows.draw(state.windows, colors);
+  announce(rows);
+  drawFooter();
+  drawn = state;
+  drawLine();
+}
+
+/** New colours are a new map, so that views see by identity whether they must paint again. */
+function recolor(rows) {
+  const place = (row) => places.get(row.candidate_id) ?? rows.length;
+  const next = new Map([...rows].sort((a, b) => place(a) - place(b))
+    .map((row) => [row.candidate_id, paint(row.color, place(row))]));
+  const same = next.size === colors.size
+    && [...next].every(([id, color]) => colors.get(id) === color);
+  if (!same) colors = next;
+}
+
+/** The candidates whose count went down between two states. */
+function fallen(before, after) {
+  return new Set([...after.candidates.values()]
+    .filter((row) => row.votes < (before.candidates.get(row.candidate_id)?.votes ?? 0))
+    .map((row) => row.candidate_id));
+}
+
+function announce(rows) {
+  const leader = state.candidates.get(state.results.leader) ?? null;
+  const lead = leader === null ? '' : `${percent(leader.share)} ${leader.candidate_name} · `;
+  if (rows.length > 0) {
+    document.title = `${chosen.election.test ? 'TEST – ' : ''}${lead}${chosen.contest.name}`;
+  }
+  views.announcer.standing(
+    state.results, leader?.candidate_name ?? null, leader?.share ?? null, performance.now(),
+  );
+}
+
+function drawFooter() {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  setText(byId('footer-tick'), `As of ${clock(state.as_of)} · register ${state.register_version}`);
+  setText(byId('footer-zone'), `· times in ${zone}`);
+}
+
+function drawLine() {
+  const words = describe({
+    phase, progress, lag,
+    changed_at_ms: state?.tick ?? null,
+    server_now_ms: Date.now() + (ahead_ms ?? 0),
+  });
+  byId('line').dataset.kind = words.kind;
+  setText(byId('line-title'), words.title);
+  setText(byId('line-detail'), words.detail);
+  setText(byId('line-tick'), state === null ? '' : `tick ${state.tick}`);
+  views.announcer.line(words.kind, performance.now());
+  if (phase === 'catching_up' && state === null) notice('The server is catching up with its log.', progress);
+}
+
+/** Says something in the place of the figures, or with null takes it back. */
+function notice(text, done = null) {
+  byId('notice').hidden = text === null;
+  setText(byId('notice-text'), text ?? '');
+  const bar = byId('notice-progress');
+  bar.hidden = done === null;
+  if (done !== null) bar.value = done;
+}
+
+/** Reads names and places again after the register changed; figures go on meanwhile. */
+async function readRegister() {
+  if (reading) return;
+  reading = true;
+  read_at = performance.now();
+  try {
+    const answer = await readElections();
+    takeRegister(answer);
+    const contest = choose(elections, chosen?.contest.contest_id ?? askedContest());
+    if (contest?.contest.contest_id !== chosen?.contest.contest_id) show(contest);
+    else rename(contest);
+  } catch {
+    // The figures do not wait for names: the next change or the next open line asks again.
+  } finally {
+    reading = false;
+    if (chosen === null) setTimeout(readRegister, EMPTY_MS);
+  }
+}
+
+function takeRegister(answer) {
+  elections = answer.elections;
+  registerVersion = answer.register_version;
+  // `Date` counts whole seconds: good enough until the first `alive`.
+  if (ahead_ms === null && answer.served_at_ms !== null) setClock(answer.served_at_ms);
+}
+
+function rename(contest) {
+  chosen = contest;
+  if (contest === null) return;
+  places = placesOf(contest.contest);
+  drawContest(elections, contest);
+  drawn = null;
+  soon();
+}
+
+/** Shows another contest: everything of the one before goes, then its stream is opened. */
+function show(contest) {
+  stream?.close();
+  stream = null;
+  state = pending = drawn = null;
+  lag = 0;
+  phase = 'connecting';
+  byId('figures').hidden = true;
+  for (const view of [views.candidates, views.locations, views.windows]) view.clear();
+  rename(contest);
+  drawLine();
+  if (contest === null) {
+    notice('The register holds no contest yet. The page looks again by itself.');
+    return;
+  }
+  stream = new Stream(contest.contest.contest_id, handlers);
+}
+
+/** The first load: waits for the server, however long it takes, and says why. */
+async function start(failures = 0) {
+  try {
+    takeRegister(await readElections());
+    show(choose(elections, askedContest()));
+    if (chosen === null) setTimeout(readRegister, EMPTY_MS);
+  } catch {
+    const answer = await readiness();
+    const busy = answer !== null && !answer.ready;
+    handlers.phase(busy ? 'catching_up' : 'lost', answer?.progress ?? null);
+    if (!busy) notice('The server does not answer. The page tries again by itself.');
+    setTimeout(start, busy ? answer.retry_ms : retryAfter(failures + 1, Math.random()), failures + 1);
+  }
+}
+
+byId('contest-select').addEventListener('change', (event) => {
+  keepInAddress(event.target.value);
+  show(choose(elections, event.target.value));
+});
+addEventListener('popstate', () => show(choose(elections, askedContest())));
+document.addEventListener('visibilitychange', () => document.hidden || stream?.check());
+addEventListener('pagehide', () => stream?.close());
+addEventListener('pageshow', (event) => {
+  if (event.persisted && chosen !== null) stream = new Stream(chosen.contest.contest_id, handlers);
+});
+setInterval(drawLine, 1000);
+start();

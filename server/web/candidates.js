@@ -1,0 +1,125 @@
+//! The ranking: a line for each candidate, with a bar as long as the share of the votes.
+//!
+//! In come the ranked candidate rows; out go list items that are kept, changed in place, and glide
+//! when a rank changes. Never makes an item anew for a candidate that it already shows.
+
+import { arrange, byId, el, nameEl, setAttribute, setStyle, setText } from './dom.js';
+import { NONE, count, initials, percent } from './format.js';
+import { safePhoto } from './safe.js';
+
+const still = matchMedia('(prefers-reduced-motion: reduce)');
+
+/** More candidates than this are shown in one tight line each. */
+const MANY = 6;
+
+/** Draws the candidates of one contest. */
+export class Candidates {
+  #list = byId('candidates');
+  /** @type {Map<string, Object>} */
+  #items = new Map();
+  #order = '';
+
+  /** Forgets everything, for another contest. */
+  clear() {
+    this.#items.clear();
+    this.#list.replaceChildren();
+    this.#order = '';
+  }
+
+  /**
+   * @param {import('./reducer.js').CandidateRow[]} rows by rank
+   * @param {Map<string, string>} colors by candidate id
+   * @param {Set<string>} corrected candidates whose count just went down
+   */
+  draw(rows, colors, corrected) {
+    this.#list.classList.toggle('many', rows.length > MANY);
+    const kept = new Map();
+    for (const row of rows) {
+      const item = this.#items.get(row.candidate_id) ?? newItem(row.candidate_id);
+      drawItem(item, row, colors.get(row.candidate_id));
+      if (corrected.has(row.candidate_id)) flash(item);
+      kept.set(row.candidate_id, item);
+    }
+    this.#items = kept;
+    const order = JSON.stringify(rows.map((row) => row.candidate_id));
+    if (order !== this.#order) this.#reorder([...kept.values()].map((item) => item.node));
+    this.#order = order;
+  }
+
+  #reorder(nodes) {
+    const before = new Map(nodes.map((node) => [node, node.isConnected ? node.offsetTop : null]));
+    arrange(this.#list, nodes);
+    if (still.matches) return;
+    for (const node of nodes) {
+      const from = before.get(node);
+      const shift = from === null ? 0 : from - node.offsetTop;
+      if (shift === 0) continue;
+      node.animate(
+        [{ transform: `translateY(${shift}px)` }, { transform: 'none' }],
+        { duration: 350, easing: 'cubic-bezier(.2,.7,.3,1)' },
+      );
+    }
+  }
+}
+
+function newItem(candidateId) {
+  const parts = {
+    rank: el('span', 'rank'),
+    face: el('span', 'face'),
+    name: nameEl('name'),
+    withdrawn: el('span', 'withdrawn', 'withdrawn'),
+    party: nameEl('party'),
+    share: el('span', 'share'),
+    votes: el('span', 'votes'),
+    bar: el('span', 'bar'),
+    photo: undefined,
+  };
+  parts.face.setAttribute('aria-hidden', 'true');
+  parts.bar.setAttribute('aria-hidden', 'true');
+  const who = el('span', 'who', el('span', 'who-line', parts.name, ' ', parts.withdrawn), parts.party);
+  const figures = el('span', 'candidate-figures', parts.share, ' ', parts.votes);
+  const node = el('li', 'candidate', parts.rank, parts.face, who, figures, parts.bar);
+  node.dataset.candidate = candidateId;
+  return { node, ...parts };
+}
+
+function drawItem(item, row, color) {
+  const { node, rank, name, withdrawn, party, share, votes, bar } = item;
+  setStyle(node, '--color', color);
+  setStyle(bar, '--length', String(row.share ?? 0));
+  setText(rank, row.votes > 0 ? String(row.rank) : NONE);
+  setAttribute(rank, 'aria-label', row.votes > 0 ? `rank ${row.rank}` : 'no rank yet');
+  setText(name, row.candidate_name || row.candidate_id);
+  setAttribute(name, 'title', row.candidate_name.length > 60 ? row.candidate_name : null);
+  setText(party, row.party ?? '');
+  setText(share, percent(row.share));
+  setText(votes, `${count(row.votes)} ${row.votes === 1 ? 'vote' : 'votes'}`);
+  withdrawn.hidden = !row.withdrawn;
+  node.classList.toggle('is-withdrawn', row.withdrawn);
+  drawFace(item, row);
+}
+
+/** A portrait where there is one, else the initials, also when the portrait does not load. */
+function drawFace(item, row) {
+  const photo = safePhoto(row.photo_url);
+  const wanted = photo ?? `initials of ${row.candidate_name}`;
+  if (item.photo === wanted) return;
+  item.photo = wanted;
+  setText(item.face, initials(row.candidate_name));
+  if (photo === null) return;
+  const image = document.createElement('img');
+  image.alt = '';
+  image.loading = 'lazy';
+  image.referrerPolicy = 'no-referrer';
+  image.addEventListener('error', () => image.remove());
+  image.src = photo;
+  item.face.append(image);
+}
+
+/** Marks a count that went down, long enough to be seen. */
+function flash(item) {
+  if (still.matches) return;
+  item.votes.animate(
+    [{ color: 'var(--down)' }, { color: 'var(--down)', offset: 0.6 }, {}], { duration: 1200 },
+  );
+}

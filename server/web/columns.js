@@ -1,0 +1,150 @@
+//! The columns of the location table: what each shows, and what it sorts by.
+//!
+//! In come the contest's candidates and whether the election knows parents and registered voters;
+//! out goes a list of columns. A column makes a cell once and then changes it in place.
+
+import { el, nameEl, setStyle, setText } from './dom.js';
+import { NONE, count, percent } from './format.js';
+import { votesFor } from './reducer.js';
+import { paintSplit } from './split.js';
+
+/** More candidates than this would make the table wider than it is useful. */
+const CANDIDATES_MAX = 6;
+
+/** On a phone the first column stays in sight beside the others, and must leave them room. */
+const NAME_REM = matchMedia('(max-width: 34rem)').matches ? 8.5 : 11;
+
+/**
+ * @typedef {import('./reducer.js').LocationRow} LocationRow
+ *
+ * @typedef {Object} Column
+ * @property {string} key
+ * @property {string} label
+ * @property {number} width_rem Its least width.
+ * @property {boolean} number Whether it is aligned and first sorted as a number.
+ * @property {(row: LocationRow) => string|number|null} value What it sorts by.
+ * @property {(cell: HTMLElement) => Object} make Fills a new cell, and gives the parts to draw.
+ * @property {(parts: Object, row: LocationRow) => void} draw
+ *
+ * @typedef {Object} Context What the columns look up when they draw.
+ * @property {Map<string, string>} colors By candidate id, in the order of the ballot paper.
+ * @property {(candidateId: ?string) => ?string} nameOf A candidate's name.
+ * @property {(location: ?string) => string} locationName
+ */
+
+/**
+ * The candidates that get a column of their own: all, or the first by votes where they are many;
+ * in the order of the ballot paper, so that columns do not change places while votes come in.
+ *
+ * @param {import('./reducer.js').CandidateRow[]} ranked
+ * @param {Map<string, number>} places
+ * @returns {string[]}
+ */
+export function candidateColumns(ranked, places) {
+  const place = (id) => places.get(id) ?? Number.MAX_SAFE_INTEGER;
+  return ranked.slice(0, CANDIDATES_MAX).map((row) => row.candidate_id)
+    .sort((a, b) => place(a) - place(b));
+}
+
+/**
+ * The columns as CSS lays them out: numbers keep their width, names take what is left.
+ *
+ * @param {Column[]} columns
+ * @returns {{columns: string, width: string}}
+ */
+export function layoutOf(columns) {
+  const tracks = columns.map(({ number: fixed, width_rem }) =>
+    `minmax(${width_rem}rem, ${fixed ? width_rem : width_rem * 1.6}fr)`);
+  const sum = columns.reduce((rem, column) => rem + column.width_rem, 0);
+  return { columns: tracks.join(' '), width: `${sum}rem` };
+}
+
+/** @param {Column} column @returns {string} the class of its cells */
+export function classOf(column) {
+  return `column-${column.key.split('/')[0]}${column.number ? ' number' : ''}`;
+}
+
+/**
+ * @param {{parents: boolean, registered: boolean, candidates: string[]}} shape
+ * @param {Context} context
+ * @returns {Column[]}
+ */
+export function columnsFor(shape, context) {
+  const known = shape.registered;
+  return [
+    text('name', 'Location', NAME_REM, (row) => row.name),
+    ...(shape.parents ? [text('parent', 'Part of', 8.5, (row) => context.locationName(row.parent))] : []),
+    leader(context),
+    share(context),
+    number('accepted', 'Accepted', 5.7, (row) => row.accepted, count),
+    ...shape.candidates.map((id) => candidate(id, context)),
+    number('blank', 'Blank', 4.7, (row) => row.blank, count),
+    ...(known ? [number('registered', 'Registered', 6.2, (row) => row.registered, count)] : []),
+    ...(known ? [number('turnout', 'Turnout', 4.9, (row) => row.turnout, percent)] : []),
+    text('code', 'Code', 5.2, (row) => row.location),
+  ];
+}
+
+function text(key, label, width_rem, value) {
+  return {
+    key, label, width_rem, number: false, value,
+    make(cell) {
+      const name = nameEl('name');
+      cell.append(name);
+      return { name };
+    },
+    draw: ({ name }, row) => setText(name, value(row)),
+  };
+}
+
+function number(key, label, width_rem, value, write) {
+  return {
+    key, label, width_rem, number: true, value,
+    make: (cell) => ({ cell }),
+    draw: ({ cell }, row) => setText(cell, write(value(row))),
+  };
+}
+
+function leader(context) {
+  const value = (row) => context.nameOf(row.leader);
+  return {
+    key: 'leader', label: 'Leader', width_rem: 9, number: false, value,
+    make(cell) {
+      const dot = el('span', 'dot');
+      const name = nameEl('name');
+      cell.append(el('span', 'leader', dot, name));
+      return { dot, name };
+    },
+    draw({ dot, name }, row) {
+      dot.hidden = row.leader === null;
+      setStyle(dot, '--color', context.colors.get(row.leader) ?? 'transparent');
+      setText(name, value(row) ?? (row.accepted > row.blank ? 'tie' : NONE));
+    },
+  };
+}
+
+function share(context) {
+  const value = (row) => {
+    const votes = row.accepted - row.blank;
+    return votes > 0 ? Math.max(...Object.values(row.votes)) / votes : null;
+  };
+  return {
+    key: 'share', label: 'Leader’s share', width_rem: 9.8, number: true, value,
+    make(cell) {
+      const bar = el('span', 'split');
+      bar.setAttribute('aria-hidden', 'true');
+      const figure = el('span');
+      cell.append(el('span', 'share-line', bar, figure));
+      return { bar, figure };
+    },
+    draw({ bar, figure }, row) {
+      setText(figure, percent(value(row)));
+      paintSplit(bar, row, context.colors);
+    },
+  };
+}
+
+function candidate(id, context) {
+  const column = number(`votes/${id}`, context.nameOf(id) ?? id, 5.7, (row) => votesFor(row, id), count);
+  return { ...column, color: context.colors.get(id) };
+}

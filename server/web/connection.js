@@ -1,0 +1,90 @@
+//! What the page says about its line to the server: a state in words, and when to try again.
+//!
+//! In come what the line last did and what time it is; out go words for the reader and waiting
+//! times for the stream. Pure: the clock is an argument.
+
+import { clock, count, percent, span } from './format.js';
+
+/** The server says `alive` every 5 s; after this long without a word the line is dead. */
+export const SILENCE_MS_MAX = 12_500;
+
+/** The line is well but nothing was counted for this long: quiet, not live. */
+const QUIET_AFTER_MS = 10_000;
+
+const RETRY_MS_MIN = 500;
+const RETRY_MS_MAX = 15_000;
+
+/**
+ * @typedef {Object} Line
+ * @property {'connecting'|'open'|'lost'|'catching_up'} phase
+ * @property {?number} changed_at_ms When the figures shown were published, by the server's clock.
+ * @property {number} server_now_ms What the server's clock shows now, as well as the page knows.
+ * @property {number} lag Messages that the server has not counted yet.
+ * @property {?number} progress While catching up: the fraction that is done, where it is known.
+ */
+
+/**
+ * @param {Line} line
+ * @returns {{kind: 'waiting'|'live'|'quiet'|'lost', title: string, detail: string}}
+ */
+export function describe(line) {
+  const age_ms = line.changed_at_ms === null ? null : line.server_now_ms - line.changed_at_ms;
+  const held = age_ms === null ? '' : `figures of ${clock(line.changed_at_ms)}, ${span(age_ms)} old`;
+  switch (line.phase) {
+    case 'connecting':
+      return { kind: 'waiting', title: 'Connecting', detail: held };
+    case 'lost':
+      return { kind: 'lost', title: 'Reconnecting', detail: held || 'the server does not answer' };
+    case 'catching_up': {
+      const done = line.progress === null ? '' : `, ${percent(line.progress)} done`;
+      return { kind: 'waiting', title: 'Catching up', detail: `the server reads its log${done}` };
+    }
+    default:
+      return flowing(line, age_ms);
+  }
+}
+
+function flowing(line, age_ms) {
+  if (age_ms === null) return { kind: 'waiting', title: 'Connected', detail: 'waiting for figures' };
+  const behind = line.lag > 0 ? `, ${count(line.lag)} messages waiting` : '';
+  if (age_ms < QUIET_AFTER_MS) {
+    const age = age_ms < 2000 ? 'updated just now' : `updated ${span(age_ms)} ago`;
+    return { kind: 'live', title: 'Live', detail: age + behind };
+  }
+  return { kind: 'quiet', title: 'Quiet', detail: `no change for ${span(age_ms)}${behind}` };
+}
+
+/**
+ * How long to wait before the next try: twice as long after each failure, and spread out, so that
+ * a thousand pages that lost one server do not all come back in the same instant.
+ *
+ * @param {number} failures in a row, from 1
+ * @param {number} random in [0, 1)
+ * @returns {number} milliseconds
+ */
+export function retryAfter(failures, random) {
+  const longest = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(failures, 10));
+  return Math.round(longest / 2 + (longest / 2) * random);
+}
+
+/**
+ * Reads `Retry-After` in seconds, held within what a viewer waits for.
+ *
+ * @param {?string} header
+ * @returns {number} milliseconds
+ */
+export function retryAfterHeader(header) {
+  const seconds = /^\d+$/.test(header ?? '') ? Number(header) : 1;
+  return Math.min(RETRY_MS_MAX, Math.max(RETRY_MS_MIN, seconds * 1000));
+}
+
+/**
+ * The fraction that a server has caught up, from what it answers while it does.
+ *
+ * @param {?{progress?: {share?: ?number}}} answer the parsed body
+ * @returns {?number} null where it is not known yet
+ */
+export function progressOf(answer) {
+  const share = answer?.progress?.share;
+  return Number.isFinite(share) ? Math.min(1, Math.max(0, share)) : null;
+}

@@ -1,0 +1,97 @@
+//! Which contest the page shows: the list of elections, the chooser and the address.
+//!
+//! In comes `GET /api/v1/elections` and what the address asks for; out go the contest with its
+//! election, and the candidates' places on the ballot paper. Never holds any figure.
+
+import { byId, el, setText } from './dom.js';
+import { longDate } from './format.js';
+
+/**
+ * @typedef {Object} Chosen
+ * @property {Object} election A row of `elections`.
+ * @property {Object} contest One of its contests.
+ */
+
+/**
+ * Reads the elections; an answer that is no success is an error with its status.
+ *
+ * @returns {Promise<{elections: Object[], register_version: string, served_at_ms: ?number}>}
+ */
+export async function readElections() {
+  const url = new URL('api/v1/elections', document.baseURI);
+  const response = await fetch(url, { cache: 'no-cache', signal: AbortSignal.timeout(12_500) });
+  if (!response.ok) throw new Error(`reading ${url.pathname} failed with status ${response.status}`);
+  const served_at_ms = Date.parse(response.headers.get('Date') ?? '');
+  const { elections, register_version } = await response.json();
+  return {
+    elections, register_version, served_at_ms: Number.isNaN(served_at_ms) ? null : served_at_ms,
+  };
+}
+
+/**
+ * The contest that is asked for, else the default, else the first; null where there is none.
+ *
+ * @param {Object[]} elections
+ * @param {?string} asked
+ * @returns {?Chosen}
+ */
+export function choose(elections, asked) {
+  const all = elections.flatMap((election) => election.contests.map((contest) => ({ election, contest })));
+  return all.find(({ contest }) => contest.contest_id === asked)
+    ?? all.find(({ contest }) => contest.is_default)
+    ?? all[0]
+    ?? null;
+}
+
+/** @param {Object} contest @returns {Map<string, number>} places on the ballot paper, by candidate */
+export function placesOf(contest) {
+  return new Map(contest.candidates.map((candidate, place) => [candidate.candidate_id, place]));
+}
+
+/** @returns {?string} the contest that the address names */
+export function askedContest() {
+  return new URLSearchParams(location.search).get('contest');
+}
+
+/** Writes a contest into the address, as a step that the back button undoes. */
+export function keepInAddress(contestId) {
+  const url = new URL(location.href);
+  url.searchParams.set('contest', contestId);
+  history.pushState(null, '', url);
+}
+
+/**
+ * Draws the names, the test mark and the chooser.
+ *
+ * @param {Object[]} elections
+ * @param {Chosen} chosen
+ */
+export function drawContest(elections, { election, contest }) {
+  setText(byId('election-name'), election.name);
+  setText(byId('election-date'), longDate(election.date));
+  setText(byId('contest-name'), contest.name);
+  byId('test-mark').hidden = !election.test;
+  document.documentElement.classList.toggle('is-test', election.test);
+  document.title = `${election.test ? 'TEST – ' : ''}${contest.name} – live count`;
+  const results = new URL('api/v1/results', document.baseURI);
+  results.searchParams.set('contest', contest.contest_id);
+  byId('footer-results').href = results.href;
+  drawChooser(elections, contest.contest_id);
+}
+
+function drawChooser(elections, contestId) {
+  const select = byId('contest-select');
+  const listed = elections.filter((election) => election.contests.length > 0);
+  const options = (election) => election.contests.map((contest) => {
+    const option = el('option', '', contest.name);
+    option.value = contest.contest_id;
+    return option;
+  });
+  select.replaceChildren(...listed.map((election) => {
+    const group = el('optgroup', '', ...options(election));
+    group.label = election.name;
+    return group;
+  }));
+  select.value = contestId;
+  byId('chooser').hidden = select.options.length < 2;
+}

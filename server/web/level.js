@@ -1,0 +1,77 @@
+//! The tree of locations as lists: one level, all below one, the way up, and in which order.
+//!
+//! In come location rows; out go predicates and lists. Pure.
+
+/** @typedef {import('./reducer.js').LocationRow} LocationRow */
+
+const names = new Intl.Collator('en', { numeric: true, sensitivity: 'base' });
+
+/** @param {?string} parent @returns {(row: LocationRow) => boolean} whether it is a child of it */
+export function levelOf(parent) {
+  return (row) => row.parent === parent;
+}
+
+/**
+ * Whether a row is anywhere below a location; everything is below null.
+ *
+ * @param {Map<string, LocationRow>} locations
+ * @param {?string} above
+ * @returns {(row: LocationRow) => boolean}
+ */
+export function isUnder(locations, above) {
+  if (above === null) return () => true;
+  return (row) => trailOf(locations, row.parent).some((step) => step.location === above);
+}
+
+/**
+ * The locations from a root down to one. A register with a cycle is refused by the server; the
+ * length is held all the same, so that nothing here can run for ever.
+ *
+ * @param {Map<string, LocationRow>} locations
+ * @param {?string} code
+ * @returns {LocationRow[]}
+ */
+export function trailOf(locations, code) {
+  const steps = [];
+  for (let row = locations.get(code); row && steps.length < locations.size; row = locations.get(row.parent)) {
+    steps.unshift(row);
+  }
+  return steps;
+}
+
+/** @param {string} search a row's folded text @param {string} wanted folded words, all to be found */
+export function matches(search, wanted) {
+  return wanted.split(/\s+/).every((word) => search.includes(word));
+}
+
+/**
+ * Rows by a column; those with nothing there come last either way, and equal ones by name.
+ *
+ * @param {LocationRow[]} rows
+ * @param {{value: (row: LocationRow) => string|number|null}} column
+ * @param {boolean} descending
+ * @returns {LocationRow[]}
+ */
+export function sorted(rows, column, descending) {
+  const sign = descending ? -1 : 1;
+  return rows
+    .map((row) => ({ row, value: column.value(row) }))
+    .sort((a, b) => {
+      const empty = isEmpty(a.value) - isEmpty(b.value);
+      if (empty !== 0) return empty;
+      return sign * compare(a.value, b.value)
+        || names.compare(a.row.name, b.row.name)
+        || compare(a.row.location, b.row.location);
+    })
+    .map(({ row }) => row);
+}
+
+function isEmpty(value) {
+  return Number(value === null || value === '');
+}
+
+function compare(a, b) {
+  if (typeof a === 'string' && typeof b === 'string') return names.compare(a, b);
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}

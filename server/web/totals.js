@@ -1,0 +1,103 @@
+//! The key figures, the counts by outcome and the recent corrections.
+//!
+//! In comes the state; out go texts in places that the page holds ready. Never adds up: every
+//! figure stands as the server published it.
+
+import { arrange, byId, el, nameEl, setText } from './dom.js';
+import { NONE, cause, clock, count, percent, reason } from './format.js';
+
+/** Shown at once; more would push the outcomes off a phone's screen. */
+const CORRECTIONS_SHOWN = 6;
+
+/**
+ * @param {import('./reducer.js').Results} results
+ * @param {Map<string, import('./reducer.js').CandidateRow>} candidates
+ */
+export function drawHeadline(results, candidates) {
+  setText(byId('accepted'), count(results.counts.accepted));
+  setText(byId('turnout'), percent(results.turnout));
+  const known = results.registered !== null;
+  setText(byId('registered'), known ? `of ${count(results.registered)} registered` : 'registered voters not known');
+  setText(byId('lead'), results.leader === null ? NONE : count(results.margin));
+  const tied = results.counts.accepted > results.blank;
+  const leader = candidates.get(results.leader)?.candidate_name ?? (tied ? 'a tie for first' : 'no votes yet');
+  setText(byId('leader'), leader);
+}
+
+/** Draws received = accepted + superseded + voided + set aside, with what is in them. */
+export class Outcomes {
+  #body = byId('outcomes');
+  #rows = new Map();
+
+  /** @param {import('./reducer.js').Results} results */
+  draw(results) {
+    const { counts } = results;
+    const reasons = Object.entries(results.set_aside_by).sort(([a], [b]) => (a < b ? -1 : 1));
+    const lines = [
+      ['received', 'Received', counts.received, 'sum'],
+      ['accepted', 'Accepted', counts.accepted, 'part'],
+      ['blank', 'blank', results.blank, 'detail'],
+      ['superseded', 'Superseded', counts.superseded, 'part'],
+      ['voided', 'Voided', counts.voided, 'part'],
+      ['set_aside', 'Set aside', counts.set_aside, 'part'],
+      ...reasons.map(([why, votes]) => [`set_aside_by/${why}`, reason(why), votes, 'detail']),
+      ['conflicts', 'Conflicts', results.conflicts, 'apart'],
+    ];
+    arrange(this.#body, lines.map((line) => this.#row(...line)));
+  }
+
+  #row(key, label, value, kind) {
+    let row = this.#rows.get(key);
+    if (row === undefined) {
+      const head = el('th', '', label);
+      head.scope = 'row';
+      if (hints.has(key)) head.append(el('small', '', hints.get(key)));
+      const cell = el('td', 'number');
+      cell.dataset.figure = key;
+      row = { node: el('tr', kind, head, cell), cell };
+      this.#rows.set(key, row);
+    }
+    setText(row.cell, count(value));
+    return row.node;
+  }
+}
+
+const hints = new Map([
+  ['superseded', 'another vote of the same voter counts'],
+  ['voided', 'taken back'],
+  ['set_aside', 'not allowed to count'],
+  ['conflicts', 'one vote id, different votes'],
+]);
+
+/** Draws the newest corrections; an item is kept for as long as its correction is shown. */
+export class Corrections {
+  #list = byId('corrections');
+  #empty = byId('corrections-empty');
+  #drawn = null;
+  #items = new WeakMap();
+
+  /**
+   * @param {import('./reducer.js').SeenCorrection[]} corrections newest first
+   * @param {Map<string, import('./reducer.js').CandidateRow>} candidates
+   */
+  draw(corrections, candidates) {
+    if (corrections === this.#drawn) return;
+    this.#drawn = corrections;
+    this.#empty.hidden = corrections.length > 0;
+    const shown = corrections.slice(0, CORRECTIONS_SHOWN);
+    arrange(this.#list, shown.map((correction) => this.#item(correction, candidates)));
+  }
+
+  #item(correction, candidates) {
+    const kept = this.#items.get(correction);
+    if (kept !== undefined) return kept;
+    const { candidate_id: id, minus, why, tick } = correction;
+    const name = nameEl('name');
+    setText(name, id === null ? 'Blank ballots' : (candidates.get(id)?.candidate_name ?? id));
+    const time = el('time', '', clock(tick));
+    time.dateTime = new Date(tick).toISOString();
+    const node = el('li', '', el('b', 'minus', `−${count(minus)}`), name, el('span', 'why', cause(why)), time);
+    this.#items.set(correction, node);
+    return node;
+  }
+}
