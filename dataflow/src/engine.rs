@@ -136,8 +136,8 @@ impl Engine {
         }
         self.step_roll(register, &next);
         self.directories.send(Arc::clone(&next));
-        self.directories.flush();
-        self.roll.flush();
+        // The other workers have it when the epoch closes.
+        self.intake.adopt(Arc::clone(&next));
         self.directory = next;
         self.pending = true;
     }

@@ -26,7 +26,11 @@ fn scripts_hold_for_the_core() {
         }
     }
     println!("{} cases", cases.len());
-    let shown: Vec<&str> = failures.iter().take(FAILURES_SHOWN).map(String::as_str).collect();
+    let shown: Vec<&str> = failures
+        .iter()
+        .take(FAILURES_SHOWN)
+        .map(String::as_str)
+        .collect();
     let count = failures.len();
     assert!(count == 0, "{count} failures:\n{}", shown.join("\n"));
 }

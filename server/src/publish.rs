@@ -22,7 +22,7 @@ mod progress;
 mod tick;
 
 use history::History;
-pub use history::Since;
+pub use history::{Since, merge};
 pub use progress::{PartitionProgress, Progress};
 pub(crate) use tick::json;
 pub use tick::{Delta, Question, Tick};

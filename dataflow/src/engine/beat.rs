@@ -1,7 +1,8 @@
 //! How ticks are agreed on: asks from every worker to worker 0, announcements from it to all.
 //!
-//! A dataflow of its own whose time never advances: only the messages matter, and they travel the
-//! same threads and sockets as all else. Messages between two workers keep their order.
+//! A dataflow of its own: only the messages matter, and they travel the same threads and sockets
+//! as all else. Its time means nothing; it is advanced since timely keeps what is to be exchanged
+//! in buffers until it is. Messages between two workers keep their order.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -64,7 +65,7 @@ impl Heart {
     /// Asks worker 0 for a tick.
     pub(super) fn ask(&mut self) {
         self.input.send((0, Beat::Ask));
-        self.input.flush();
+        self.push();
     }
 
     /// Tells every worker.
@@ -72,9 +73,14 @@ impl Heart {
         for worker in 0..self.peers {
             self.input.send((worker, beat));
         }
-        self.input.flush();
+        self.push();
         self.announced += 1;
         self.wanted = false;
+    }
+
+    fn push(&mut self) {
+        let next = self.input.time() + 1;
+        self.input.advance_to(next);
     }
 
     /// How many epochs were announced to close: the number of the open one.

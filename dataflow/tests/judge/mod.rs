@@ -108,7 +108,9 @@ fn compare_steps(snapshot: &Snapshot, id: &str, series: &Json) -> Vec<String> {
         }
     }
     let named = all.into_iter();
-    named.map(|each| format!("series of {id}: {each}")).collect()
+    named
+        .map(|each| format!("series of {id}: {each}"))
+        .collect()
 }
 
 /// The children of each location, and the roots, are the rows that say so.
@@ -133,7 +135,9 @@ fn compare_children(snapshot: &Snapshot, id: &str) -> Vec<String> {
         all.push("a location that is none has children".to_string());
     }
     let named = all.into_iter();
-    named.map(|each| format!("children in {id}: {each}")).collect()
+    named
+        .map(|each| format!("children in {id}: {each}"))
+        .collect()
 }
 
 /// A series with a longer step.

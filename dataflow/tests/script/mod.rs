@@ -82,7 +82,9 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Case>, String> {
     for (line, directive, below) in directives(text) {
         let at = |error: String| format!("{file}:{line}: {error}");
         if let Some(name) = directive.strip_prefix("== ") {
-            draft.take().map(|last| last.finish(&mut cases));
+            if let Some(last) = draft.take() {
+                last.finish(&mut cases);
+            }
             let mut next = header.clone();
             next.case = format!("{file}: {name}");
             draft = Some(next);
@@ -91,7 +93,9 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Case>, String> {
         let current = draft.as_mut().unwrap_or(&mut header);
         current.directive(&directive, &below).map_err(at)?;
     }
-    draft.take().map(|last| last.finish(&mut cases));
+    if let Some(last) = draft {
+        last.finish(&mut cases);
+    }
     if cases.is_empty() {
         return Err(format!("{file}: has no case"));
     }
@@ -135,14 +139,14 @@ struct Draft {
     register_changed: bool,
     steps: Vec<Step>,
     /// Messages of the case's tables, each a case of its own.
-    lone: Vec<(String, Option<i64>, Message)>,
+    lone: Vec<(String, Message)>,
 }
 
 impl Draft {
     fn finish(self, cases: &mut Vec<Case>) {
         let partitions = self.partitions.max(1);
         let register = serde_json::from_value(self.register.clone()).ok();
-        for (outcome, _, message) in &self.lone {
+        for (outcome, message) in &self.lone {
             let shown = String::from_utf8_lossy(&message.bytes);
             let shown: String = shown.chars().take(200).collect();
             let expected = Expected {
@@ -270,7 +274,10 @@ impl Draft {
         if !["results", "locations", "windows", "series", "totals"].contains(&answer) {
             return Err(format!("there is no answer '{answer}'"));
         }
-        let step = self.steps.last_mut().ok_or("an expectation before any tick")?;
+        let step = self
+            .steps
+            .last_mut()
+            .ok_or("an expectation before any tick")?;
         for line in below {
             let (path, value) = line.split_once(" = ").ok_or("expect PATH = VALUE")?;
             step.expected.push(Expected {
@@ -292,8 +299,7 @@ impl Draft {
             let (outcome, fill) = line.split_once(' ').unwrap_or((line, ""));
             let text = template.trim_start().replace('…', fill.trim_start());
             let message = payload::message(at, &text)?;
-            self.lone
-                .push((outcome.to_string(), message.log_time_ms, message));
+            self.lone.push((outcome.to_string(), message));
         }
         Ok(())
     }

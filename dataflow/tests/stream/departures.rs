@@ -29,14 +29,31 @@ pub fn check(
     let casts = |moment: &Moment| {
         let recount = recount(&moment.register, world.settings.lateness_ms, &moment.log);
         let casts = recount.casts.into_iter();
-        casts.map(|cast| (cast.cast.clone(), cast)).collect::<BTreeMap<Cast, Received>>()
+        casts
+            .map(|cast| (cast.cast.clone(), cast))
+            .collect::<BTreeMap<Cast, Received>>()
     };
     let (was, is) = (casts(before), casts(now));
     let sizes = |moment: &Moment| moment.log.iter().map(Vec::len).sum::<usize>();
     let came = (sizes(now) - sizes(before)) as u64;
-    let known = |id: &String| before.register.contests.iter().any(|row| row.contest_id == *id);
-    for id in publication.snapshot.contest_ids().iter().filter(|id| known(id)) {
-        let contest = Contest { id, was: &was, is: &is };
+    let known = |id: &String| {
+        before
+            .register
+            .contests
+            .iter()
+            .any(|row| row.contest_id == *id)
+    };
+    for id in publication
+        .snapshot
+        .contest_ids()
+        .iter()
+        .filter(|id| known(id))
+    {
+        let contest = Contest {
+            id,
+            was: &was,
+            is: &is,
+        };
         let told = told(publication, id)?;
         let mut by_candidate = ByCandidate::new();
         for ((candidate, _), minus) in &told {
@@ -47,11 +64,25 @@ pub fn check(
         for (candidate, minus) in &by_candidate {
             let arrived = contest.arrived(candidate) + came;
             let could = had.get(candidate).copied().unwrap_or(0) + arrived;
-            prop_assert!(*minus <= could, "{:?} in {}: {} left, of {}", candidate, id, minus, could);
+            prop_assert!(
+                *minus <= could,
+                "{:?} in {}: {} left, of {}",
+                candidate,
+                id,
+                minus,
+                could
+            );
         }
         for (candidate, count) in &left {
             let minus = by_candidate.get(candidate).copied().unwrap_or(0);
-            prop_assert!(minus >= *count, "{:?} in {}: {} left, {} told", candidate, id, count, minus);
+            prop_assert!(
+                minus >= *count,
+                "{:?} in {}: {} left, {} told",
+                candidate,
+                id,
+                count,
+                minus
+            );
         }
         // With one message there is nothing in between, and the reason is plain.
         if came <= 1 && same_register {
@@ -80,7 +111,11 @@ fn told(publication: &Publication, id: &str) -> Result<Told, TestCaseError> {
     for correction in shown.corrections {
         prop_assert!(correction.minus > 0, "a correction of nothing in {}", id);
         let known = ["voided", "superseded", "moved", "register"];
-        prop_assert!(known.contains(&correction.why), "{} is no reason", correction.why);
+        prop_assert!(
+            known.contains(&correction.why),
+            "{} is no reason",
+            correction.why
+        );
         let key = (correction.candidate_id, correction.why.to_string());
         let twice = told.insert(key, correction.minus);
         prop_assert!(twice.is_none(), "a correction in two parts in {}", id);
@@ -132,7 +167,9 @@ impl Contest<'_> {
 fn count<'a>(casts: impl Iterator<Item = &'a Cast>) -> ByCandidate {
     let mut by_candidate = ByCandidate::new();
     for cast in casts {
-        *by_candidate.entry(cast.choices.first().cloned()).or_default() += 1;
+        *by_candidate
+            .entry(cast.choices.first().cloned())
+            .or_default() += 1;
     }
     by_candidate
 }

@@ -95,7 +95,9 @@ fn follow(
         client.apply(&shown);
     }
     let found = client.against(&whole);
-    let named = found.into_iter().map(|each| format!("stream of {id}{each}"));
+    let named = found
+        .into_iter()
+        .map(|each| format!("stream of {id}{each}"));
     none(named.collect(), snapshot.tick())
 }
 
@@ -117,7 +119,8 @@ impl Client {
         self.head = head(change);
         let changed = &change["results"]["candidates"];
         self.candidates.extend(by_key(changed, "candidate_id"));
-        self.locations.extend(by_key(&change["locations"], "location"));
+        self.locations
+            .extend(by_key(&change["locations"], "location"));
         let changed = &change["windows"]["windows"];
         self.windows.extend(by_key(changed, "start"));
         let rows = [
@@ -137,14 +140,12 @@ impl Client {
         let candidates = by_key(&whole["results"]["candidates"], "candidate_id");
         let locations = by_key(&whole["locations"], "location");
         let windows = by_key(&whole["windows"]["windows"], "start");
-        let newest = self.windows.iter().rev().take(WINDOWS_MAX);
+        // Of windows older than those of the first snapshot only the changed ones were told.
+        let from = self.told_from.as_ref();
+        let is_told = |(start, _): &(&String, &Json)| from.is_none_or(|from| *start >= from);
+        let newest = self.windows.iter().rev().take(WINDOWS_MAX).filter(is_told);
         let newest: BTreeMap<&String, &Json> = newest.collect();
-        // Older windows than those of the first snapshot were never told.
-        let told = windows.iter().filter(|(start, _)| {
-            let from = self.told_from.as_ref();
-            from.is_none_or(|from| *start >= from)
-        });
-        let told: BTreeMap<&String, &Json> = told.collect();
+        let told: BTreeMap<&String, &Json> = windows.iter().filter(is_told).collect();
         let ours = json!({
             "head": untimed(&self.head), "candidates": self.candidates,
             "locations": self.locations, "windows": newest,
@@ -168,7 +169,10 @@ fn head(event: &Json) -> Json {
 
 /// A tick in which nothing of the contest changed may go unsaid.
 fn untimed(head: &Json) -> Json {
-    crate::strip(head.clone(), &["tick", "as_of", "offsets", "register_version"])
+    crate::strip(
+        head.clone(),
+        &["tick", "as_of", "offsets", "register_version"],
+    )
 }
 
 /// Rows by what names them.

@@ -41,8 +41,8 @@ impl World {
     }
 
     fn with(&self, messages: Vec<(u32, Message)>, partitions: u32, dice: &mut Dice) -> World {
-        let registers = self.steps.iter().filter_map(|step| step.register.as_ref());
-        let mut register = registers.last().map(Arc::clone);
+        let mut latest = self.steps.iter().rev();
+        let mut register = latest.find_map(|step| step.register.as_ref().map(Arc::clone));
         let mut messages = VecDeque::from(messages);
         let mut steps = Vec::new();
         let batch_max = 1 + dice.below(24);

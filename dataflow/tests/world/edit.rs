@@ -48,7 +48,12 @@ pub fn base(long_windows: bool) -> Register {
             ..Candidate::default()
         });
     }
-    for (location, parent) in [("top", None), ("x", Some("top")), ("y", Some("top")), ("z", None)] {
+    for (location, parent) in [
+        ("top", None),
+        ("x", Some("top")),
+        ("y", Some("top")),
+        ("z", None),
+    ] {
         register.locations.push(Location {
             election_id: "f".to_string(),
             location: location.to_string(),
@@ -69,8 +74,8 @@ pub fn apply(register: &Register, edits: &[Edit], in_force: Option<&Register>) -
     for edit in edits {
         let mut next = register.clone();
         edit.apply(&mut next);
-        let follows = in_force
-            .is_none_or(|in_force| next.check_against(in_force, allow_drop).is_empty());
+        let follows =
+            in_force.is_none_or(|in_force| next.check_against(in_force, allow_drop).is_empty());
         if follows && next.check().is_empty() {
             register = next;
         }
@@ -95,7 +100,9 @@ impl Edit {
                 let contest_id = pick(CONTESTS, self.a);
                 // All that hangs on it goes with it.
                 register.contests.retain(|row| row.contest_id != contest_id);
-                register.candidates.retain(|row| row.contest_id != contest_id);
+                register
+                    .candidates
+                    .retain(|row| row.contest_id != contest_id);
             }
         }
     }
@@ -103,17 +110,21 @@ impl Edit {
     fn edit_candidates(self, register: &mut Register) {
         let (contest_id, candidate_id) = (pick(CONTESTS, self.a), pick(CANDIDATES, self.b));
         let rows = &mut register.candidates;
-        let is_it = |row: &Candidate| {
-            row.contest_id == contest_id && row.candidate_id == candidate_id
-        };
+        let is_it =
+            |row: &Candidate| row.contest_id == contest_id && row.candidate_id == candidate_id;
         match (self.kind, rows.iter_mut().find(|row| is_it(row))) {
             (0, Some(row)) => {
                 row.candidate_name = Some(format!("name {}", self.n % 3));
-                row.party = (self.n % 2 == 0).then(|| format!("party {}", self.n % 4));
-                row.color = (self.n % 5 == 0).then(|| "#0a5".to_string());
+                row.party = self
+                    .n
+                    .is_multiple_of(2)
+                    .then(|| format!("party {}", self.n % 4));
+                row.color = self.n.is_multiple_of(5).then(|| "#0a5".to_string());
             }
-            (1, Some(row)) => row.position = (self.n % 4 > 0).then_some(self.n as i64 % 4 - 2),
-            (2, Some(row)) => row.withdrawn_at = (self.n % 2 == 0).then_some(Instant(0)),
+            (1, Some(row)) => {
+                row.position = (!self.n.is_multiple_of(4)).then_some(self.n as i64 % 4 - 2)
+            }
+            (2, Some(row)) => row.withdrawn_at = self.n.is_multiple_of(2).then_some(Instant(0)),
             (3, Some(_)) => rows.retain(|row| !is_it(row)),
             (_, None) => rows.push(Candidate {
                 contest_id,
@@ -137,8 +148,8 @@ impl Edit {
         };
         match self.kind {
             4 => row.revote = pick(&["first", "last", "all"], self.b),
-            5 => row.opens_at = (self.b % 3 > 0).then(|| Instant(grid_ms(self.n))),
-            6 => row.closes_at = (self.b % 3 > 0).then(|| Instant(grid_ms(self.n))),
+            5 => row.opens_at = (!self.b.is_multiple_of(3)).then(|| Instant(grid_ms(self.n))),
+            6 => row.closes_at = (!self.b.is_multiple_of(3)).then(|| Instant(grid_ms(self.n))),
             7 => row.is_default = !row.is_default,
             _ => {
                 row.name = Some(format!("contest {}", self.n % 3));
@@ -181,7 +192,7 @@ impl Edit {
         let is_it = |row: &Location| row.election_id == election_id && row.location == location;
         match (self.kind, rows.iter_mut().find(|row| is_it(row))) {
             (13 | 14, Some(row)) => {
-                row.registered = (self.n % 4 > 0).then_some(self.n as u64 % 5);
+                row.registered = (!self.n.is_multiple_of(4)).then_some(self.n as u64 % 5);
             }
             (15, Some(row)) => row.parent = parent,
             (16, Some(row)) => row.name = Some(format!("place {}", self.n % 3)),
@@ -190,7 +201,7 @@ impl Edit {
                 election_id,
                 location,
                 parent,
-                registered: (self.n % 2 == 0).then_some(self.n as u64),
+                registered: self.n.is_multiple_of(2).then_some(self.n as u64),
                 ..Location::default()
             }),
         }

@@ -72,22 +72,29 @@ struct Vote {
 
 /// Any message.
 pub fn events(mix: Mix) -> impl Strategy<Value = Written> {
-    let votes = || {
+    let voters = if mix == Mix::Crowded { 2 } else { VOTERS.len() };
+    let votes = move || {
         let choices = prop::collection::vec(0..24usize, 0..3);
-        (0..16usize, 0..7usize, 0..6usize, choices, 0..24usize, 0..64usize).prop_map(
-            |(contest, voter, vote, choices, location, time)| Vote {
+        (
+            0..16usize,
+            0..voters,
+            0..6usize,
+            choices,
+            0..24usize,
+            0..64usize,
+        )
+            .prop_map(|(contest, voter, vote, choices, location, time)| Vote {
                 contest,
                 voter,
                 vote,
                 choices,
                 location,
                 time,
-            },
-        )
+            })
     };
     let fields = prop::collection::vec((0..NAMES.len(), 0..VALUES.len()), 0..9);
     let (common, odd) = match mix {
-        Mix::Votes => (6, 1),
+        Mix::Votes | Mix::Crowded => (6, 1),
         Mix::Odd => (1, 12),
     };
     let what = prop_oneof![
@@ -116,7 +123,8 @@ impl Written {
             What::Damaged(vote, how, at) => damage(vote.cast(*at).into_bytes(), *how, *at),
             What::Fields(fields) => {
                 let written = fields.iter();
-                let written = written.map(|(name, value)| format!("{}:{}", NAMES[*name], VALUES[*value]));
+                let written =
+                    written.map(|(name, value)| format!("{}:{}", NAMES[*name], VALUES[*value]));
                 format!("{{{}}}", written.collect::<Vec<_>>().join(",")).into_bytes()
             }
             What::Bytes(bytes) => bytes.clone(),
@@ -128,7 +136,11 @@ impl Written {
 impl Vote {
     fn cast(&self, form: usize) -> String {
         let mut fields = self.named(form);
-        let choices: Vec<String> = self.choices.iter().map(|choice| candidate(*choice)).collect();
+        let choices: Vec<String> = self
+            .choices
+            .iter()
+            .map(|choice| candidate(*choice))
+            .collect();
         match choices.as_slice() {
             [one] if !form.is_multiple_of(3) => fields.push(format!("\"candidate_id\":{one}")),
             many => fields.push(format!("\"choices\":[{}]", many.join(", "))),
@@ -193,7 +205,10 @@ impl Vote {
         };
         Some(match form % 4 {
             0 => format!("\"{}\"", instant::write(ms)),
-            1 => format!("\"{}\"", instant::write(ms + 5_400_000).replace('Z', "+01:30")),
+            1 => format!(
+                "\"{}\"",
+                instant::write(ms + 5_400_000).replace('Z', "+01:30")
+            ),
             _ => ms.to_string(),
         })
     }

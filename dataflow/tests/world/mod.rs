@@ -62,6 +62,8 @@ pub enum Mix {
     Votes,
     /// Mostly what is hard to read.
     Odd,
+    /// Many votes of very few voters.
+    Crowded,
 }
 
 /// Worlds of up to eight ticks.
@@ -73,7 +75,8 @@ pub fn worlds(mix: Mix) -> impl Strategy<Value = World> {
     let quiet = Just(Vec::new()).boxed();
     let changes = prop::collection::vec(edit::edits(), 1..5).boxed();
     let edits = prop_oneof![3 => quiet, 2 => changes];
-    let events = prop::collection::vec((0..4u32, event::events(mix)), 0..24);
+    let events_max = if mix == Mix::Crowded { 64 } else { 24 };
+    let events = prop::collection::vec((0..4u32, event::events(mix)), 0..events_max);
     let steps = prop::collection::vec((edits, events, 1..4u64), 1..9);
     // More workers than cores only wait for each other: fewer worlds of that kind a second.
     let workers = prop_oneof![3 => Just(1usize), 3 => Just(2), 1 => Just(3), 1 => Just(4)];
@@ -93,6 +96,51 @@ pub fn worlds(mix: Mix) -> impl Strategy<Value = World> {
             }
         },
     )
+}
+
+/// As many votes of as many voters as tables must grow for, in a few ticks.
+pub fn many_voters(voters: usize, workers: usize) -> World {
+    let cast = |number: usize| {
+        let voter = number * 7919 % voters;
+        let event = json!({
+            "vote_id": format!("{:08x}-0000-4000-8000-{:012x}", number / 5, voter),
+            "voter_id": format!("voter {voter}"),
+            "candidate_id": if number.is_multiple_of(3) { "a" } else { "b" },
+            "timestamp": (number % 1000) as i64 * 97,
+        });
+        (number as u32 % 4, message(event))
+    };
+    let void = |number: usize| {
+        let voter = number * 7919 % voters;
+        let event = json!({
+            "type": "void",
+            "vote_id": format!("{:08x}-0000-4000-8000-{:012x}", number / 5, voter),
+            "voter_id": format!("voter {voter}"),
+        });
+        (number as u32 % 3, message(event))
+    };
+    // Some vote twice, one in twenty is voided, before or after; the last ticks bring copies.
+    let casts = voters + voters / 10;
+    let tick_of = |part: usize| part * casts / 4..(part + 1) * casts / 4;
+    let steps = (0..5).map(|part| {
+        let casts = match part {
+            4 => tick_of(1).step_by(50),
+            part => tick_of(part).step_by(1),
+        };
+        let voids = tick_of((part + 2) % 4).step_by(20).filter(|_| part < 4);
+        Step {
+            register: (part == 0).then(|| Arc::new(edit::base(false))),
+            messages: casts.map(cast).chain(voids.map(void)).collect(),
+            tick: part as u64 + 1,
+        }
+    });
+    World {
+        settings: Settings::default(),
+        partitions: 4,
+        workers,
+        steps: steps.collect(),
+        seed: 0,
+    }
 }
 
 /// More windows than the stream shows, that go and come back.

@@ -1,21 +1,20 @@
 //! Reading a body within its limits: of size, of time, and of all bodies' memory together.
 
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
-use tokio::time::{timeout, timeout_at};
+use tokio::time::timeout;
 use warp::http::StatusCode;
-use warp::http::header::{CONTENT_LENGTH, HeaderMap};
+use warp::http::header::{CONTENT_LENGTH, EXPECT, HeaderMap};
 
 use super::problem::Problem;
 use super::settings::Limits;
 
-/// How long a body that is refused is still read and thrown away, so that its sender gets to
-/// read why; beyond it the connection is cut.
+/// How long a body that is refused is still read; beyond it the connection is cut.
 const DISCARD_TIME: Duration = Duration::from_secs(2);
 
 /// The first allocation for a body that does not say its size, and the largest on its word.
@@ -39,7 +38,7 @@ struct Share {
 
 /// Reads a body.
 pub async fn read<S, B>(
-    body: S,
+    body: &mut Pin<&mut S>,
     headers: &HeaderMap,
     limits: &Limits,
     bodies: &Bodies,
@@ -48,31 +47,48 @@ where
     S: Stream<Item = Result<B, warp::Error>>,
     B: Buf,
 {
-    let mut body = pin!(body);
-    let deadline = tokio::time::Instant::now() + limits.body_timeout;
-    let reading = collect(&mut body, headers, limits, bodies);
-    match timeout_at(deadline, reading).await {
-        Ok(Ok(read)) => Ok(read),
-        Ok(Err(problem)) => {
-            let bytes_max = limits.body_bytes_max;
-            // Whether it could be drained or not, the answer is the same.
-            let _ = timeout(DISCARD_TIME, discard(&mut body, bytes_max)).await;
-            Err(problem)
-        }
-        Err(_) => Err(Problem::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "timeout",
-            "the body did not arrive in time",
-            format!(
-                "a body must arrive within {} s",
-                limits.body_timeout.as_secs()
-            ),
-        )),
+    let reading = collect(body, headers, limits, bodies);
+    timeout(limits.body_timeout, reading)
+        .await
+        .unwrap_or_else(|_| {
+            Err(Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "timeout",
+                "the body did not arrive in time",
+                format!(
+                    "a body must arrive within {} s",
+                    limits.body_timeout.as_secs()
+                ),
+            ))
+        })
+}
+
+/// Reads the rest of a refused body for a while and throws it away, so that its sender gets to
+/// read why: a connection that is closed on unread bytes takes the answer with it.
+pub async fn discard<S, B>(body: &mut Pin<&mut S>, headers: &HeaderMap, limits: &Limits)
+where
+    S: Stream<Item = Result<B, warp::Error>>,
+    B: Buf,
+{
+    // Who asks first has sent nothing yet, and reads the answer instead.
+    if headers.contains_key(EXPECT) {
+        return;
     }
+    let mut left = limits.body_bytes_max;
+    let discarding = async {
+        while let Some(Ok(chunk)) = body.next().await {
+            match left.checked_sub(chunk.remaining()) {
+                Some(less) => left = less,
+                None => return,
+            }
+        }
+    };
+    // Whether all could be read or not, the answer is the same.
+    let _ = timeout(DISCARD_TIME, discarding).await;
 }
 
 async fn collect<S, B>(
-    body: &mut std::pin::Pin<&mut S>,
+    body: &mut Pin<&mut S>,
     headers: &HeaderMap,
     limits: &Limits,
     bodies: &Bodies,
@@ -111,20 +127,6 @@ where
         bytes: bytes.freeze(),
         _share: share,
     })
-}
-
-async fn discard<S, B>(body: &mut std::pin::Pin<&mut S>, bytes_max: usize)
-where
-    S: Stream<Item = Result<B, warp::Error>>,
-    B: Buf,
-{
-    let mut left = bytes_max;
-    while let Some(Ok(chunk)) = body.next().await {
-        match left.checked_sub(chunk.remaining()) {
-            Some(less) => left = less,
-            None => return,
-        }
-    }
 }
 
 impl Share {

@@ -17,6 +17,8 @@ use super::problem::Problem;
 
 #[derive(Embed)]
 #[folder = "web/"]
+#[exclude = "tests/*"]
+#[exclude = "package.json"]
 struct Page;
 
 /// Content types by the ends of names; nothing else is served.

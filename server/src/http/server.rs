@@ -112,9 +112,9 @@ pub async fn serve(
         ..parts.settings.clone()
     }
     .check()?;
-    let state = state(parts, shutdown.clone());
+    let connections_max = open_files::allow(parts.settings.limits.connections_max);
+    let state = state(parts, connections_max, shutdown.clone());
     let limits = state.settings.limits.clone();
-    let connections_max = open_files::allow(limits.connections_max);
     let server = Arc::new(Server {
         api: routes::api(state.clone()),
         state,
@@ -156,18 +156,17 @@ pub async fn serve(
     Ok(())
 }
 
-fn state(parts: Parts, shutdown: watch::Receiver<bool>) -> State {
+fn state(parts: Parts, connections_max: usize, shutdown: watch::Receiver<bool>) -> State {
     // Handles on metrics bind to the recorder that is there when they are made.
     let recorder = metrics::install();
     let limits = &parts.settings.limits;
+    // Where fewer connections are allowed than configured, some are still left for votes.
+    let streams_max = limits
+        .streams_max
+        .min(connections_max - connections_max / 16);
     let (publisher, status) = (parts.publisher.clone(), parts.status.clone());
     State {
-        streams: Arc::new(Streams::new(
-            publisher,
-            status,
-            shutdown,
-            limits.streams_max,
-        )),
+        streams: Arc::new(Streams::new(publisher, status, shutdown, streams_max)),
         writes: Arc::new(Semaphore::new(limits.writes_max)),
         settings: Arc::new(parts.settings),
         publisher: parts.publisher,

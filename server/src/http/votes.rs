@@ -5,18 +5,20 @@
 //! as they read everything.
 
 use std::collections::BTreeMap;
+use std::pin::{Pin, pin};
 use std::time::SystemTime;
 
 use bytes::{Buf, Bytes};
 use futures_util::Stream;
 use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa::{IntoResponses, ToSchema};
 use warp::http::StatusCode;
 use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
 use warp::reply::Response;
 
 use super::answers::JSON;
-use super::body;
+use super::body::{self, Body};
 use super::lines::{self, Refused};
 use super::problem::Problem;
 use super::rules::{self, Form};
@@ -95,18 +97,16 @@ where
     S: Stream<Item = Result<B, warp::Error>> + Send,
     B: Buf,
 {
-    let form = rules::check(state.settings.token.as_deref(), &arrival.uri, &headers)?;
-    let Ok(_writing) = state.writes.clone().try_acquire_owned() else {
-        return Err(Problem::busy(
-            "too-many-writes",
-            "too many requests write at once",
-            "send the same again in a moment, over fewer connections",
-        ));
+    let mut body = pin!(body);
+    let (form, read, _writing) = match read(&state, &arrival, &headers, &mut body).await {
+        Ok(read) => read,
+        Err(problem) => {
+            body::discard(&mut body, &headers, &state.settings.limits).await;
+            return Err(problem);
+        }
     };
-    let limits = &state.settings.limits;
-    let body = body::read(body, &headers, limits, &state.bodies).await?;
     let now_ms = now_ms();
-    let messages = decode(form, body.bytes.clone(), now_ms).await?;
+    let messages = decode(form, read.bytes.clone(), now_ms).await?;
     let count = messages.len() as u64;
     let appended = state
         .writer
@@ -115,6 +115,29 @@ where
         .map_err(unstored)?;
     state.metrics.votes_stored.increment(count);
     Ok(accepted(&state.settings.topic, appended))
+}
+
+/// Reads the body of a request that may write.
+async fn read<S, B>(
+    state: &State,
+    arrival: &Arrival,
+    headers: &HeaderMap,
+    body: &mut Pin<&mut S>,
+) -> Result<(Form, Body, OwnedSemaphorePermit), Problem>
+where
+    S: Stream<Item = Result<B, warp::Error>> + Send,
+    B: Buf,
+{
+    let form = rules::check(state.settings.token.as_deref(), &arrival.uri, headers)?;
+    let Ok(writing) = state.writes.clone().try_acquire_owned() else {
+        return Err(Problem::busy(
+            "too-many-writes",
+            "too many requests write at once",
+            "send the same again in a moment, over fewer connections",
+        ));
+    };
+    let body = body::read(body, headers, &state.settings.limits, &state.bodies).await?;
+    Ok((form, body, writing))
 }
 
 async fn decode(form: Form, body: Bytes, now_ms: i64) -> Result<Vec<Message>, Problem> {

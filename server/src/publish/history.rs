@@ -1,6 +1,6 @@
 //! What changed in each contest, tick by tick, for as long as somebody may resume from.
 //!
-//! In comes the change of every published tick; out goes the merge of those after a known tick.
+//! In comes the change of every published tick; out go those after a known tick, to be merged.
 //! A tick is known if this process published it, whether or not something of the contest
 //! changed in it. Never a part: if one change after a tick is no longer held, the answer is that
 //! it is too old.
@@ -20,7 +20,7 @@ const TICKS_MAX: usize = 131_072;
 const ENTRY_BYTES: usize = 96;
 
 /// A change that later ones can be added to.
-pub trait Merge: Clone {
+pub trait Merge: Default {
     /// Adds a later change to this one.
     fn merge(&mut self, later: &Self);
     /// Roughly how many bytes it holds.
@@ -42,8 +42,8 @@ impl Merge for ContestChange {
 pub enum Since<C> {
     /// Nothing.
     Nothing,
-    /// This, as one change.
-    Change(C),
+    /// These, in order; never empty.
+    Changes(Vec<Arc<C>>),
     /// Some of the changes since are no longer held.
     TooOld,
     /// This process has not published that tick.
@@ -71,9 +71,16 @@ struct Held {
 }
 
 struct Contest<C> {
-    /// The tick of the newest change that is no longer held; 0 if all are.
-    dropped: u64,
-    changes: VecDeque<(u64, C)>,
+    /// The tick of the newest change that is no longer held, if one is not.
+    dropped: Option<u64>,
+    changes: VecDeque<(u64, Arc<C>)>,
+}
+
+/// Changes as one. Apart from the history, which nobody should have to wait for meanwhile.
+pub fn merge<C: Merge>(changes: &[Arc<C>]) -> C {
+    let mut merged = C::default();
+    changes.iter().for_each(|change| merged.merge(change));
+    merged
 }
 
 impl<C: Merge> History<C> {
@@ -116,42 +123,37 @@ impl<C: Merge> History<C> {
 
     /// Whether anything of a contest changed after the tick `from`.
     pub fn changed_after(&self, contest: &str, from: u64) -> bool {
-        self.contests.get(contest).is_some_and(|contest| {
-            let last = contest
-                .changes
-                .back()
-                .map_or(contest.dropped, |(tick, _)| *tick);
-            last > from
-        })
+        let last = self.contests.get(contest).and_then(|contest| {
+            let newest = contest.changes.back().map(|(tick, _)| *tick);
+            newest.or(contest.dropped)
+        });
+        last.is_some_and(|last| last > from)
     }
 
     /// What changed in a contest after the tick `from`, up to and with the tick `to`.
     pub fn since(&self, contest: &str, from: u64, to: u64) -> Since<C> {
         let found = self.contests.get(contest);
-        let dropped = found.map_or(0, |contest| contest.dropped);
-        if !self.knows(from) && from != dropped {
+        let dropped = found.and_then(|contest| contest.dropped);
+        if !self.knows(from) && Some(from) != dropped {
             return match (self.first, self.ticks.front()) {
                 (Some(first), Some(oldest)) if first <= from && from < *oldest => Since::TooOld,
                 _ => Since::UnknownTick,
             };
         }
-        if from < dropped {
+        if dropped.is_some_and(|dropped| from < dropped) {
             return Since::TooOld;
         }
         let Some(found) = found else {
             return Since::Nothing;
         };
         let begin = found.changes.partition_point(|(tick, _)| *tick <= from);
-        let mut after = found
-            .changes
-            .range(begin..)
-            .take_while(|(tick, _)| *tick <= to);
-        let Some((_, oldest)) = after.next() else {
+        let after = found.changes.range(begin..);
+        let after = after.take_while(|(tick, _)| *tick <= to);
+        let changes: Vec<_> = after.map(|(_, change)| Arc::clone(change)).collect();
+        if changes.is_empty() {
             return Since::Nothing;
-        };
-        let mut merged = oldest.clone();
-        after.for_each(|(_, later)| merged.merge(later));
-        Since::Change(merged)
+        }
+        Since::Changes(changes)
     }
 
     fn knows(&self, tick: u64) -> bool {
@@ -171,11 +173,11 @@ impl<C: Merge> History<C> {
             contest: contest.clone(),
         });
         let empty = || Contest {
-            dropped: 0,
+            dropped: None,
             changes: VecDeque::new(),
         };
         let changes = &mut self.contests.entry(contest).or_insert_with(empty).changes;
-        changes.push_back((tick, change));
+        changes.push_back((tick, Arc::new(change)));
     }
 
     fn drop_oldest(&mut self) {
@@ -186,7 +188,7 @@ impl<C: Merge> History<C> {
         if let Some(contest) = self.contests.get_mut(&oldest.contest)
             && let Some((tick, _)) = contest.changes.pop_front()
         {
-            contest.dropped = tick;
+            contest.dropped = Some(tick);
         }
     }
 }

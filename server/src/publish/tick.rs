@@ -83,7 +83,9 @@ impl Tick {
             beginnings: Once::new(ENCODED_MAX, ENCODED_BYTES_MAX, weigh_answer),
             deltas: Once::new(ENCODED_MAX, ENCODED_BYTES_MAX, |delta| match delta {
                 Delta::Frame(frame) => Some(frame.len()),
-                Delta::Nothing | Delta::Lost(_) => Some(0),
+                Delta::Nothing => Some(0),
+                // Anybody may come from any tick; that takes no place either.
+                Delta::Lost(_) => None,
             }),
         }
     }

@@ -8,7 +8,7 @@ use dataflow::view::Unknown;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::publish::{Delta, Publisher, Since, Tick, json};
+use crate::publish::{Delta, Publisher, Since, Tick, json, merge};
 
 /// How long a browser waits before it reconnects.
 pub const RETRY: Bytes = Bytes::from_static(b"retry: 1000\n\n");
@@ -63,7 +63,7 @@ pub fn alive(tick: u64, now_ms: i64, lag: i64) -> Bytes {
 pub fn delta(publisher: &Publisher, tick: &Tick, contest: &Arc<str>, from: u64) -> Delta {
     tick.delta(contest, from, || {
         let changes = match publisher.since(contest, from, tick.number()) {
-            Since::Change(changes) => changes,
+            Since::Changes(changes) => merge(&changes),
             Since::Nothing => return Delta::Nothing,
             Since::TooOld => return Delta::Lost("too_old"),
             Since::UnknownTick => return Delta::Lost("unknown_tick"),

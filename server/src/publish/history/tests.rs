@@ -3,7 +3,7 @@
 use super::*;
 
 /// The ticks that a change stands for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Ticks(Vec<u64>);
 
 impl Merge for Ticks {
@@ -36,7 +36,17 @@ fn history(ticks: &[(u64, &[&str])], bytes_max: usize) -> History<Ticks> {
 }
 
 fn change(ticks: &[u64]) -> Since<Ticks> {
-    Since::Change(Ticks(ticks.to_vec()))
+    let changes = ticks.iter().map(|tick| Arc::new(Ticks(vec![*tick])));
+    Since::Changes(changes.collect())
+}
+
+#[test]
+fn changes_merge_in_order() {
+    let change = |tick| Arc::new(Ticks(vec![tick]));
+    assert_eq!(
+        merge(&[change(1), change(2), change(3)]),
+        Ticks(vec![1, 2, 3])
+    );
 }
 
 #[test]
@@ -56,6 +66,7 @@ fn changes_after_a_known_tick_are_merged_in_order() {
         ("c", 10, 40, Since::Nothing),
         ("a", 35, 40, Since::UnknownTick),
         ("a", 5, 40, Since::UnknownTick),
+        ("a", 0, 40, Since::UnknownTick),
         ("a", 50, 40, Since::UnknownTick),
     ];
     for (contest, from, to, expected) in cases {
@@ -124,5 +135,5 @@ fn ticks_beyond_the_remembered_are_too_old_not_unknown() {
     }
     assert_eq!(history.ticks.len(), TICKS_MAX);
     assert_eq!(history.since("a", 5, 20), Since::TooOld);
-    assert_eq!(history.since("a", 0, 20), Since::Nothing);
+    assert_eq!(history.since("a", 0, 20), Since::UnknownTick);
 }

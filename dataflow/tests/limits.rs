@@ -1,0 +1,113 @@
+//! Values at their ends: what the register's rules let pass, the core must be able to count.
+//!
+//! In come registers and log times that nobody means; expected is that the register is refused
+//! or that the core goes on. The core cannot fail, only be wrong.
+
+use std::sync::Arc;
+
+use dataflow::harness::{self, Message, Settings, Step};
+use dataflow::register::Register;
+use dataflow::view::Parent;
+use serde_json::{Value as Json, json};
+
+const VOTE: &[u8] = br#"{"vote_id":"1","voter_id":"ada","candidate_id":"a"}"#;
+
+fn register(contest: Json, locations: Json) -> Json {
+    let mut row = json!({"contest_id": "m", "election_id": "e"});
+    for (name, value) in contest.as_object().into_iter().flatten() {
+        row[name] = value.clone();
+    }
+    json!({
+        "elections": [{"election_id": "e"}],
+        "contests": [row],
+        "candidates": [{"contest_id": "m", "candidate_id": "a"}],
+        "locations": locations,
+    })
+}
+
+/// Either the register is refused, or all answers can be given; says which.
+fn runs(register: &Json, messages: Vec<Message>) -> bool {
+    let register: Register =
+        serde_json::from_value(register.clone()).expect("the register can be read");
+    if !register.check().is_empty() {
+        return false;
+    }
+    let count = messages.len() as u64;
+    let step = Step {
+        register: Some(Arc::new(register)),
+        messages,
+        tick: 1,
+    };
+    let published = harness::run(1, 1, Settings::default(), vec![step]);
+    let snapshot = &published[0].snapshot;
+    assert_eq!(snapshot.totals().messages, count);
+    assert!(snapshot.results("m").is_ok());
+    assert!(snapshot.locations("m", Parent::Any).is_ok());
+    assert!(snapshot.windows("m", 1000).is_ok());
+    assert!(snapshot.series("m", None).is_ok());
+    true
+}
+
+fn vote(offset: i64, log_time_ms: i64) -> Message {
+    (0, offset, Some(log_time_ms), VOTE.to_vec())
+}
+
+#[test]
+fn registered_counts_that_no_sum_holds() {
+    let root = |id: &str| json!({"election_id": "e", "location": id, "registered": u64::MAX});
+    runs(&register(json!({}), json!([root("x"), root("y")])), vec![]);
+    let leaf = |id: &str| json!({"election_id": "e", "location": id, "parent": "top", "registered": u64::MAX});
+    let top = json!({"election_id": "e", "location": "top"});
+    runs(
+        &register(json!({}), json!([top, leaf("x"), leaf("y")])),
+        vec![],
+    );
+}
+
+#[test]
+fn the_longest_slides_and_windows() {
+    for slide_ms in [
+        i64::MAX,
+        i64::MAX / 2,
+        i64::MAX / 60,
+        1 << 53,
+        86_400_000_000,
+    ] {
+        for slides in [1, 60] {
+            let window_ms = slide_ms.saturating_mul(slides);
+            let sizes = json!({"slide_ms": slide_ms, "window_ms": window_ms});
+            let early = br#"{"vote_id":"2","voter_id":"bob","candidate_id":"a","timestamp":-5}"#;
+            let messages = vec![vote(0, 5), (0, 1, Some(5), early.to_vec())];
+            runs(&register(sizes, json!([])), messages);
+        }
+    }
+}
+
+#[test]
+fn hours_at_the_ends() {
+    let hours = json!({"opens_at": i64::MIN, "closes_at": i64::MAX});
+    runs(&register(hours, json!([])), vec![vote(0, 5)]);
+}
+
+#[test]
+fn log_times_at_the_ends() {
+    for log_time_ms in [i64::MIN, i64::MIN + 1, -1, i64::MAX - 1, i64::MAX] {
+        let timed = br#"{"vote_id":"2","voter_id":"bob","candidate_id":"a","timestamp":-5}"#;
+        let messages = vec![
+            vote(0, log_time_ms),
+            (0, 1, Some(log_time_ms), timed.to_vec()),
+            vote(2, 5),
+        ];
+        assert!(runs(&register(json!({}), json!([])), messages));
+    }
+}
+
+#[test]
+fn a_tree_as_deep_as_it_is_large() {
+    let rows = (0..5000).map(|depth: u32| {
+        let parent = depth.checked_sub(1).map(|above| format!("l{above}"));
+        json!({"election_id": "e", "location": format!("l{depth}"), "parent": parent})
+    });
+    let rows: Vec<Json> = rows.collect();
+    runs(&register(json!({}), json!(rows)), vec![vote(0, 5)]);
+}
