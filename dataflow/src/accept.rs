@@ -109,9 +109,9 @@ impl Accept {
                 self.roll.remove(&voter);
             }
         }
-        let review = next.as_ref().map_or(Review::Nothing, |next| {
-            next.review_after(&self.directory)
-        });
+        let review = next
+            .as_ref()
+            .map_or(Review::Nothing, |next| next.review_after(&self.directory));
         self.directory = next.unwrap_or_else(|| Arc::clone(&self.directory));
         if review != Review::Nothing {
             self.review_shards(review == Review::All, moves);

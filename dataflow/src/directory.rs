@@ -175,7 +175,10 @@ impl Directory {
             let number = self.candidates.give(&candidate.candidate_id);
             if let Some(contest) = self.contests.number(&candidate.contest_id) {
                 self.standing.insert((contest, number));
-                self.line_ups.entry(contest).or_default().push((number, row));
+                self.line_ups
+                    .entry(contest)
+                    .or_default()
+                    .push((number, row));
             }
         }
         for line_up in self.line_ups.values_mut() {
@@ -286,7 +289,11 @@ impl Directory {
         let same = self.rules().count() == before.rules().count()
             && self.standing.len() == before.standing.len()
             && self.leaves.len() == before.leaves.len();
-        if same { Review::Nothing } else { Review::SetAside }
+        if same {
+            Review::Nothing
+        } else {
+            Review::SetAside
+        }
     }
 }
 

@@ -125,7 +125,9 @@ impl Engine {
         let next = Arc::new(self.directory.adopt(register, &self.hash));
         let ancestors = |directory: &Directory| -> FxHashSet<(u32, u32, u32)> {
             let trees = directory.trees.iter();
-            trees.flat_map(|(election, tree)| way_ups(*election, tree)).collect()
+            trees
+                .flat_map(|(election, tree)| way_ups(*election, tree))
+                .collect()
         };
         let (was, is) = (ancestors(&self.directory), ancestors(&next));
         for gone in was.difference(&is) {
@@ -164,8 +166,11 @@ impl Engine {
                 on,
             });
         };
-        self.on_roll.difference(&is).for_each(|gone| send(gone, false));
-        is.difference(&self.on_roll).for_each(|come| send(come, true));
+        self.on_roll
+            .difference(&is)
+            .for_each(|gone| send(gone, false));
+        is.difference(&self.on_roll)
+            .for_each(|come| send(come, true));
         self.on_roll = is;
     }
 

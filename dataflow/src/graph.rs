@@ -140,7 +140,12 @@ pub fn build(
         .tree
         .map(|(election, leaf, ancestor)| ((election, leaf), ancestor));
     let locations = cells
-        .map(|cell| ((cell.election, cell.location), (cell.contest, cell.candidate)))
+        .map(|cell| {
+            (
+                (cell.election, cell.location),
+                (cell.contest, cell.candidate),
+            )
+        })
         .join_map(tree, |_, &(contest, candidate), &ancestor| {
             Row::Location(contest, ancestor, candidate)
         });
@@ -186,7 +191,9 @@ fn deliver<'scope>(
                     open.entry(epoch).or_default().directory = Some(directory);
                 }
             });
-            let least = frontiers.iter().flat_map(|frontier| frontier.frontier().iter().min().copied());
+            let least = frontiers
+                .iter()
+                .flat_map(|frontier| frontier.frontier().iter().min().copied());
             let before = least.min().unwrap_or(u64::MAX);
             while let Some(entry) = open.first_entry().filter(|entry| *entry.key() < before) {
                 let (epoch, closed) = entry.remove_entry();

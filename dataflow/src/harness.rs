@@ -86,7 +86,9 @@ pub fn run(
                     let publication = snapshot.apply(closed);
                     snapshot = Arc::clone(&publication.snapshot);
                     if index == 0 {
-                        sink.lock().expect("no worker has panicked").push(publication);
+                        sink.lock()
+                            .expect("no worker has panicked")
+                            .push(publication);
                     }
                 }
             }

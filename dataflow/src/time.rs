@@ -39,7 +39,9 @@ pub fn parse_rfc3339(text: &[u8]) -> Option<i64> {
         + ((hour * 60 + minute) * 60 + second) * 1000
         + fraction_ms
         - offset_ms;
-    (INSTANT_MS_MIN..=INSTANT_MS_MAX).contains(&ms).then_some(ms)
+    (INSTANT_MS_MIN..=INSTANT_MS_MAX)
+        .contains(&ms)
+        .then_some(ms)
 }
 
 /// Writes an instant as RFC 3339 in UTC with milliseconds: `2013-11-03T20:00:00.123Z`.
@@ -69,7 +71,9 @@ fn fraction(tail: &[u8]) -> Option<(i64, &[u8])> {
         return None;
     }
     let ms = (0..3).fold(0, |sum, place| {
-        let digit = digits[..count].get(place).map_or(0, |b| i64::from(b - b'0'));
+        let digit = digits[..count]
+            .get(place)
+            .map_or(0, |b| i64::from(b - b'0'));
         sum * 10 + digit
     });
     Some((ms, &digits[count..]))

@@ -149,7 +149,8 @@ impl Snapshot {
             Row::Location(contest, location, candidate) => {
                 let change = changes.entry(contest).or_default();
                 change.locations.insert(location);
-                self.contest(contest).add_in_location(location, candidate, by);
+                self.contest(contest)
+                    .add_in_location(location, candidate, by);
             }
             Row::Span(span) => {
                 changes.entry(span.contest).or_default();
@@ -191,7 +192,13 @@ impl Snapshot {
     }
 
     /// Derives what depends on a contest's sums, and notes which rows differ from before.
-    fn finish(&mut self, before: &Snapshot, number: u32, renewed: bool, change: &mut ContestChange) {
+    fn finish(
+        &mut self,
+        before: &Snapshot,
+        number: u32,
+        renewed: bool,
+        change: &mut ContestChange,
+    ) {
         let (directory, settings) = (Arc::clone(&self.directory), Arc::clone(&self.settings));
         self.contest(number).derive(number, &directory, &settings);
         let empty = Arc::default();

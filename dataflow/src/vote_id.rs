@@ -81,7 +81,10 @@ fn parse_uuid(text: &[u8]) -> Option<[u8; 16]> {
         if HYPHENS.contains(&at) {
             at += 1;
         }
-        let (high, low) = (NIBBLE[usize::from(text[at])], NIBBLE[usize::from(text[at + 1])]);
+        let (high, low) = (
+            NIBBLE[usize::from(text[at])],
+            NIBBLE[usize::from(text[at + 1])],
+        );
         if (high | low) > 15 {
             return None;
         }

@@ -84,8 +84,9 @@ impl Event<'_> {
 
 /// Why a message is refused, in the order in which the reasons are looked for, but that a `type`
 /// that is neither is a bad field before a field can be missing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[derive(serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub enum Reason {
     /// Over [`MESSAGE_BYTES_MAX`].
     TooLarge,

@@ -15,17 +15,35 @@ use clap::Parser;
 #[command(name = "tallyflow", version, max_term_width = 100)]
 pub struct Args {
     /// Worker threads of each process
-    #[arg(short, long, env = "TALLYFLOW_WORKERS", value_name = "N", default_value_t = 1)]
+    #[arg(
+        short,
+        long,
+        env = "TALLYFLOW_WORKERS",
+        value_name = "N",
+        default_value_t = 1
+    )]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
 
     /// Processes that count together
-    #[arg(short = 'n', long, env = "TALLYFLOW_PROCESSES", value_name = "N", default_value_t = 1)]
+    #[arg(
+        short = 'n',
+        long,
+        env = "TALLYFLOW_PROCESSES",
+        value_name = "N",
+        default_value_t = 1
+    )]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
     pub processes: u16,
 
     /// Which of the processes this is, from 0
-    #[arg(short = 'p', long, env = "TALLYFLOW_PROCESS", value_name = "I", default_value_t = 0)]
+    #[arg(
+        short = 'p',
+        long,
+        env = "TALLYFLOW_PROCESS",
+        value_name = "I",
+        default_value_t = 0
+    )]
     pub process: u16,
 
     /// The addresses of the processes, one HOST:PORT a line
@@ -33,7 +51,12 @@ pub struct Args {
     pub hostfile: Option<PathBuf>,
 
     /// Where to serve HTTP
-    #[arg(long, env = "TALLYFLOW_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    #[arg(
+        long,
+        env = "TALLYFLOW_LISTEN",
+        value_name = "ADDR",
+        default_value = "127.0.0.1:8080"
+    )]
     pub listen: SocketAddr,
 
     /// Where the log is kept [default: tallyflow-data, or tallyflow-demo for the demo]
@@ -49,15 +72,30 @@ pub struct Args {
     pub kafka: Option<String>,
 
     /// The topic of the votes
-    #[arg(long, env = "TALLYFLOW_TOPIC", value_name = "NAME", default_value = "votes")]
+    #[arg(
+        long,
+        env = "TALLYFLOW_TOPIC",
+        value_name = "NAME",
+        default_value = "votes"
+    )]
     pub topic: String,
 
     /// Take the register from PostgreSQL and write results to it
-    #[arg(long, env = "TALLYFLOW_POSTGRES", value_name = "URL", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "TALLYFLOW_POSTGRES",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     pub postgres: Option<String>,
 
     /// Show this election as a demo: montreal-2013 or uk-2019
-    #[arg(long, env = "TALLYFLOW_DEMO", value_name = "NAME", conflicts_with = "register")]
+    #[arg(
+        long,
+        env = "TALLYFLOW_DEMO",
+        value_name = "NAME",
+        conflicts_with = "register"
+    )]
     pub demo: Option<String>,
 
     /// Start the demo anew; touches only a directory that the demo made
@@ -69,26 +107,50 @@ pub struct Args {
     pub allow_drop: bool,
 
     /// How far behind the latest vote of its partition a vote may be without being late
-    #[arg(long, env = "TALLYFLOW_LATENESS", value_name = "TIME", default_value = "60s")]
+    #[arg(
+        long,
+        env = "TALLYFLOW_LATENESS",
+        value_name = "TIME",
+        default_value = "60s"
+    )]
     #[arg(value_parser = parse_duration)]
     pub lateness: Duration,
 
     /// How long before the watermark windows are served one by one
-    #[arg(long, env = "TALLYFLOW_HORIZON", value_name = "TIME", default_value = "24h")]
+    #[arg(
+        long,
+        env = "TALLYFLOW_HORIZON",
+        value_name = "TIME",
+        default_value = "24h"
+    )]
     #[arg(value_parser = parse_duration)]
     pub horizon: Duration,
 
     /// What writers must send as `Authorization: Bearer`; without it, loopback only
-    #[arg(long, env = "TALLYFLOW_TOKEN", value_name = "TEXT", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "TALLYFLOW_TOKEN",
+        value_name = "TEXT",
+        hide_env_values = true
+    )]
     pub token: Option<String>,
 
     /// Let pages of this origin read the answers; `*` for all; may be given more than once
-    #[arg(long = "cors-origin", env = "TALLYFLOW_CORS_ORIGIN", value_name = "ORIGIN")]
+    #[arg(
+        long = "cors-origin",
+        env = "TALLYFLOW_CORS_ORIGIN",
+        value_name = "ORIGIN"
+    )]
     #[arg(value_delimiter = ',')]
     pub cors_origins: Vec<String>,
 
     /// How the log lines look
-    #[arg(long, env = "TALLYFLOW_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    #[arg(
+        long,
+        env = "TALLYFLOW_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "text"
+    )]
     pub log_format: LogFormat,
 }
 
@@ -127,8 +189,18 @@ mod tests {
 
     #[test]
     fn durations_are_seconds_or_have_a_unit() {
-        for (typed, seconds) in [("90", 90), ("90s", 90), ("15min", 900), ("1h 30m", 5400), ("0", 0)] {
-            assert_eq!(parse_duration(typed), Ok(Duration::from_secs(seconds)), "{typed}");
+        for (typed, seconds) in [
+            ("90", 90),
+            ("90s", 90),
+            ("15min", 900),
+            ("1h 30m", 5400),
+            ("0", 0),
+        ] {
+            assert_eq!(
+                parse_duration(typed),
+                Ok(Duration::from_secs(seconds)),
+                "{typed}"
+            );
         }
         for typed in ["", "soon", "-1s", "1000000h"] {
             assert!(parse_duration(typed).is_err(), "{typed}");

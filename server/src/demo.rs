@@ -98,7 +98,12 @@ pub fn refuse_demo(directory: &Path) -> Result<(), DemoError> {
 }
 
 /// Makes a directory the demo's, or makes sure that it is; empties its log if `fresh`.
-pub fn prepare(directory: &Path, election: &str, topic: &str, fresh: bool) -> Result<(), DemoError> {
+pub fn prepare(
+    directory: &Path,
+    election: &str,
+    topic: &str,
+    fresh: bool,
+) -> Result<(), DemoError> {
     let io = |source| DemoError::Io {
         path: directory.to_path_buf(),
         source,

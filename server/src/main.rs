@@ -73,7 +73,9 @@ fn end_when_a_worker_panics() {
         let thread = std::thread::current();
         let counts = |name: &str| name.starts_with("timely") || name == "log-commit";
         if thread.name().is_some_and(counts) {
-            eprintln!("tallyflow: a counting thread has failed; this is a bug. A restart counts on");
+            eprintln!(
+                "tallyflow: a counting thread has failed; this is a bug. A restart counts on"
+            );
             std::process::exit(PANIC_CODE);
         }
     }));

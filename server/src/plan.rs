@@ -60,7 +60,9 @@ pub enum PlanError {
     #[error("-p and --hostfile go with -n: leave them out to count in one process")]
     ProcessAlone,
     /// `--fresh` without a demo.
-    #[error("--fresh starts a demo anew and touches no other votes: leave it out, or leave out --register")]
+    #[error(
+        "--fresh starts a demo anew and touches no other votes: leave it out, or leave out --register"
+    )]
     FreshRegister,
     /// No such demo.
     #[error("there is no demo '{name}'; there are {}", Election::NAMES.join(" and "))]

@@ -178,7 +178,10 @@ impl RegisterFile {
                     tracing::error!(%error, "the new register holds until the next restart only");
                 }
                 self.in_force = Arc::new(register);
-                tracing::info!(version = self.in_force.version(), "a new register is in force");
+                tracing::info!(
+                    version = self.in_force.version(),
+                    "a new register is in force"
+                );
                 hand_over(self.in_force());
             }
             Err(error) => {

@@ -280,9 +280,7 @@ impl Ballots {
                 Revote::All => None,
             };
         }
-        let remaining = (0..)
-            .zip(&self.casts)
-            .filter(|(_, held)| held.remains());
+        let remaining = (0..).zip(&self.casts).filter(|(_, held)| held.remains());
         let order = |a: &(u32, &Held), b: &(u32, &Held)| a.1.cast.order(&b.1.cast, directory);
         let best = match revote {
             Revote::First => remaining.min_by(order),
@@ -294,7 +292,10 @@ impl Ballots {
 
     /// Whether one cast counts rather than another.
     fn is_before(&self, at: u32, other: u32, seat: &Seat, round: &Round<'_>) -> bool {
-        let (cast, other) = (&self.casts[at as usize].cast, &self.casts[other as usize].cast);
+        let (cast, other) = (
+            &self.casts[at as usize].cast,
+            &self.casts[other as usize].cast,
+        );
         let order = cast.order(other, round.directory);
         match round.revote(seat) {
             Some(Revote::Last) => order.is_gt(),

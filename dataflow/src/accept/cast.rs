@@ -188,8 +188,12 @@ impl Cast {
             Some(Aside::UnknownLocation)
         } else if rule.roll && !on_roll(rule.election) {
             Some(Aside::UnknownVoter)
-        } else if rule.opens_ms.is_some_and(|opens_ms| self.time_ms < opens_ms)
-            || rule.closes_ms.is_some_and(|closes_ms| self.time_ms >= closes_ms)
+        } else if rule
+            .opens_ms
+            .is_some_and(|opens_ms| self.time_ms < opens_ms)
+            || rule
+                .closes_ms
+                .is_some_and(|closes_ms| self.time_ms >= closes_ms)
         {
             Some(Aside::OutsideHours)
         } else {
@@ -199,10 +203,9 @@ impl Cast {
 
     /// The order among a voter's casts in a contest; total, so that one of two always counts.
     pub(super) fn order(&self, other: &Cast, directory: &Directory) -> Ordering {
-        self.time_ms.cmp(&other.time_ms).then_with(|| {
-            self.order_key(directory)
-                .cmp(&other.order_key(directory))
-        })
+        self.time_ms
+            .cmp(&other.time_ms)
+            .then_with(|| self.order_key(directory).cmp(&other.order_key(directory)))
     }
 
     /// The order as a value: what it compares is texts, by bytes.

@@ -36,15 +36,21 @@ pub fn accept<'scope>(
         let mut held: CapabilitySet<u64> = CapabilitySet::new();
         move |frontiers| {
             directories.for_each(|capability, data| {
-                let tick = accept.ticks.entry(hold(&mut held, capability.retain_stamp(0)));
+                let tick = accept
+                    .ticks
+                    .entry(hold(&mut held, capability.retain_stamp(0)));
                 tick.or_default().directory = data.pop();
             });
             roll.for_each(|capability, data| {
-                let tick = accept.ticks.entry(hold(&mut held, capability.retain_stamp(0)));
+                let tick = accept
+                    .ticks
+                    .entry(hold(&mut held, capability.retain_stamp(0)));
                 tick.or_default().roll.append(data);
             });
             events.for_each(|capability, data| {
-                let tick = accept.ticks.entry(hold(&mut held, capability.retain_stamp(0)));
+                let tick = accept
+                    .ticks
+                    .entry(hold(&mut held, capability.retain_stamp(0)));
                 tick.or_default().events.push(std::mem::take(data));
             });
             let open = |time: &u64| frontiers.iter().any(|frontier| frontier.less_equal(time));

@@ -194,7 +194,8 @@ impl Shard {
         self.entries.push(entry);
         let entries = &self.entries;
         let hash = |place: &u32| map_hash(entries[*place as usize].key());
-        self.places.insert_unique(map_hash(entry.key()), place, hash);
+        self.places
+            .insert_unique(map_hash(entry.key()), place, hash);
     }
 }
 

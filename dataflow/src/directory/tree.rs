@@ -53,7 +53,10 @@ impl Tree {
                     leaf: true,
                     registered: row.registered,
                 };
-                by_election.entry(election).or_default().push((location, node));
+                by_election
+                    .entry(election)
+                    .or_default()
+                    .push((location, node));
             }
         }
         let grown = by_election.into_iter();

@@ -47,7 +47,8 @@ impl Heart {
             let to_worker = Exchange::new(|beat: &(u64, Beat)| beat.0);
             beats.sink(to_worker, "Beat", move |(beats, _)| {
                 beats.for_each(|_, data| {
-                    sink.borrow_mut().extend(data.drain(..).map(|(_, beat)| beat));
+                    sink.borrow_mut()
+                        .extend(data.drain(..).map(|(_, beat)| beat));
                 });
             });
             input

@@ -73,13 +73,18 @@ impl Register {
             }
         };
         let elections = self.elections.iter();
-        each("election", elections.map(|e| ("", &*e.election_id)).collect());
+        each(
+            "election",
+            elections.map(|e| ("", &*e.election_id)).collect(),
+        );
         let contests = self.contests.iter();
         each("contest", contests.map(|c| ("", &*c.contest_id)).collect());
         let candidates = self.candidates.iter();
         each(
             "candidate",
-            candidates.map(|c| (&*c.contest_id, &*c.candidate_id)).collect(),
+            candidates
+                .map(|c| (&*c.contest_id, &*c.candidate_id))
+                .collect(),
         );
         let locations = self.locations.iter();
         each(
@@ -87,7 +92,10 @@ impl Register {
             locations.map(|l| (&*l.election_id, &*l.location)).collect(),
         );
         let voters = self.voters.iter();
-        each("voter", voters.map(|v| (&*v.election_id, &*v.voter_id)).collect());
+        each(
+            "voter",
+            voters.map(|v| (&*v.election_id, &*v.voter_id)).collect(),
+        );
     }
 
     fn check_contests(&self, problems: &mut Problems) {
@@ -138,9 +146,7 @@ impl Register {
         let contests: HashSet<&str> = self.contests.iter().map(|c| &*c.contest_id).collect();
         let mut needs_election = |what: &str, id: &str, election: &str| {
             if !elections.contains(election) {
-                problems.add(format!(
-                    "{what} '{id}': there is no election '{election}'"
-                ));
+                problems.add(format!("{what} '{id}': there is no election '{election}'"));
             }
         };
         for contest in &self.contests {

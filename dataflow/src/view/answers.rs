@@ -214,9 +214,9 @@ impl<'a> Of<'a> {
             }
             _ => None,
         };
-        let margin = ranking.first().map(|first| {
-            first.votes - ranking.get(1).map_or(0, |second| second.votes)
-        });
+        let margin = ranking
+            .first()
+            .map(|first| first.votes - ranking.get(1).map_or(0, |second| second.votes));
         Results {
             tick: snapshot.tick,
             as_of: snapshot.as_of(),
@@ -267,11 +267,17 @@ impl<'a> Of<'a> {
     pub(super) fn location(self, number: u32, node: &Node) -> LocationRow {
         let directory = &self.snapshot.directory;
         let none = Votes::default();
-        let votes = self.view.locations.get(&number).map_or(&none, |votes| votes);
+        let votes = self
+            .view
+            .locations
+            .get(&number)
+            .map_or(&none, |votes| votes);
         LocationRow {
             location: directory.locations.text(number).to_string(),
             name: node.name.clone(),
-            parent: node.parent.map(|at| directory.locations.text(at).to_string()),
+            parent: node
+                .parent
+                .map(|at| directory.locations.text(at).to_string()),
             leaf: node.leaf,
             registered: node.registered,
             accepted: votes.accepted(),
@@ -326,7 +332,10 @@ fn counts(state: impl Fn(State) -> u64) -> Counts {
         accepted: state(State::Accepted),
         superseded: state(State::Superseded),
         voided: state(State::Voided),
-        set_aside: Aside::ALL.map(|aside| state(State::SetAside(aside))).iter().sum(),
+        set_aside: Aside::ALL
+            .map(|aside| state(State::SetAside(aside)))
+            .iter()
+            .sum(),
     };
     Counts {
         received: counts.accepted + counts.superseded + counts.voided + counts.set_aside,

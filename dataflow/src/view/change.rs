@@ -41,15 +41,20 @@ impl ContestChange {
 
     pub(super) fn note_candidates(&mut self, was: &ContestView, is: &ContestView) {
         let key = |ranked: &Ranked| ranked.candidate;
-        let same = |a: &Ranked, b: &Ranked| {
-            (a.votes, a.rank, a.share) == (b.votes, b.rank, b.share)
-        };
+        let same =
+            |a: &Ranked, b: &Ranked| (a.votes, a.rank, a.share) == (b.votes, b.rank, b.share);
         note(&was.ranking, &is.ranking, key, same, &mut self.candidates);
     }
 
     pub(super) fn note_windows(&mut self, was: &ContestView, is: &ContestView) {
         let key = |window: &Window| window.start_ms;
-        note(&was.windows, &is.windows, key, Window::eq, &mut self.windows);
+        note(
+            &was.windows,
+            &is.windows,
+            key,
+            Window::eq,
+            &mut self.windows,
+        );
     }
 
     /// Notes what a new register shows otherwise.
@@ -64,8 +69,12 @@ impl ContestChange {
         let locations = |directory: &Directory| -> BTreeMap<u32, _> {
             let election = directory.place_of(number).map(|place| place.election);
             let tree = election.and_then(|election| directory.trees.get(&election));
-            let nodes = tree.into_iter().flat_map(|tree: &std::sync::Arc<Tree>| tree.nodes());
-            nodes.map(|(location, node)| (location, node.clone())).collect()
+            let nodes = tree
+                .into_iter()
+                .flat_map(|tree: &std::sync::Arc<Tree>| tree.nodes());
+            nodes
+                .map(|(location, node)| (location, node.clone()))
+                .collect()
         };
         note_maps(&locations(was), &locations(is), &mut self.locations);
     }

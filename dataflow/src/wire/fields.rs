@@ -67,7 +67,9 @@ impl<'a> Fields<'a> {
             .map_err(|error| malformed(format!("the message is not one JSON object: {error}")))?;
         for value in fields.0.iter().flatten() {
             if value.as_bytes().contains(&b'\\') && has_lone_surrogate(value.as_bytes()) {
-                return Err(malformed("a known field holds a lone surrogate".to_string()));
+                return Err(malformed(
+                    "a known field holds a lone surrogate".to_string(),
+                ));
             }
         }
         Ok(fields)

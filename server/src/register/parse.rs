@@ -11,25 +11,54 @@ use super::RegisterError;
 
 /// The fields of each list, as the tables have them.
 const FIELDS: [(&str, &[&str]); 5] = [
-    ("elections", &["election_id", "name", "date", "test", "roll", "geojson_url"]),
+    (
+        "elections",
+        &["election_id", "name", "date", "test", "roll", "geojson_url"],
+    ),
     (
         "contests",
         &[
-            "contest_id", "election_id", "name", "is_default", "kind", "revote", "window_ms",
-            "slide_ms", "opens_at", "closes_at",
+            "contest_id",
+            "election_id",
+            "name",
+            "is_default",
+            "kind",
+            "revote",
+            "window_ms",
+            "slide_ms",
+            "opens_at",
+            "closes_at",
         ],
     ),
     (
         "candidates",
         &[
-            "contest_id", "candidate_id", "candidate_name", "party", "biography",
-            "campaign_promises", "photo_url", "color", "position", "withdrawn_at",
+            "contest_id",
+            "candidate_id",
+            "candidate_name",
+            "party",
+            "biography",
+            "campaign_promises",
+            "photo_url",
+            "color",
+            "position",
+            "withdrawn_at",
         ],
     ),
-    ("locations", &["election_id", "location", "name", "parent", "registered"]),
+    (
+        "locations",
+        &["election_id", "location", "name", "parent", "registered"],
+    ),
     (
         "voters",
-        &["voter_id", "election_id", "name", "email", "registration_date", "location"],
+        &[
+            "voter_id",
+            "election_id",
+            "name",
+            "email",
+            "registration_date",
+            "location",
+        ],
     ),
 ];
 
@@ -82,7 +111,11 @@ fn unknown_fields(lists: &Map<String, Value>) -> Vec<String> {
             unknown.push(list.clone());
             continue;
         };
-        let rows = rows.as_array().into_iter().flatten().filter_map(Value::as_object);
+        let rows = rows
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_object);
         for field in rows.flat_map(Map::keys) {
             let path = format!("{list}.{field}");
             if !fields.contains(&field.as_str()) && !unknown.contains(&path) {
@@ -103,7 +136,9 @@ fn from_toml(value: toml::Value) -> Value {
         toml::Value::Datetime(instant) => Value::String(instant.to_string()),
         toml::Value::Array(items) => items.into_iter().map(from_toml).collect(),
         toml::Value::Table(table) => {
-            let fields = table.into_iter().map(|(name, value)| (name, from_toml(value)));
+            let fields = table
+                .into_iter()
+                .map(|(name, value)| (name, from_toml(value)));
             Value::Object(fields.collect())
         }
     }
@@ -131,8 +166,14 @@ mod tests {
     fn toml_and_json_are_the_same_register() {
         let toml = parse(Path::new("r.toml"), TOML).expect("it is sound");
         let json = serde_json::to_string(&toml).expect("it is plain data");
-        assert_eq!(parse(Path::new("r.json"), &json).expect("it is sound"), toml);
-        assert_eq!(toml.contests[0].opens_at.map(|at| at.0), Some(1_383_483_600_000));
+        assert_eq!(
+            parse(Path::new("r.json"), &json).expect("it is sound"),
+            toml
+        );
+        assert_eq!(
+            toml.contests[0].opens_at.map(|at| at.0),
+            Some(1_383_483_600_000)
+        );
         assert_eq!(toml.contests[0].window_ms, 10_000);
         assert_eq!(toml.candidates[0].candidate_id, "5");
         assert_eq!(toml.elections[0].date.as_deref(), Some("2013-11-03"));
@@ -141,7 +182,9 @@ mod tests {
     #[test]
     fn an_error_says_where() {
         let error = |name: &str, text: &str| {
-            parse(Path::new(name), text).expect_err("it is not sound").to_string()
+            parse(Path::new(name), text)
+                .expect_err("it is not sound")
+                .to_string()
         };
         assert!(error("r.json", r#"{"contests":[{"contest_id":"c"}]}"#).contains("contests[0]"));
         assert!(error("r.json", r#"{"contests":{}}"#).contains("'contests' is not a list"));
