@@ -47,8 +47,8 @@ impl Facts {
         }
     }
 
-    /// Raises the tick ceiling; it holds when this returns.
-    pub fn raise_tick_ceiling(&self, ceiling: u64) -> Result<(), LogError> {
+    /// Sets the tick ceiling; it holds when this returns.
+    pub fn set_tick_ceiling(&self, ceiling: u64) -> Result<(), LogError> {
         self.log.put_blocking(TICK_CEILING, &ceiling.to_be_bytes())
     }
 

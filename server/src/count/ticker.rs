@@ -9,8 +9,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crate::facts::Facts;
 use crate::source::LogError;
 
-/// How far above a tick the ceiling is raised.
+/// How far above the clock the ceiling is raised, so that it need not be often.
 const CEILING_AHEAD_MS: u64 = 10_000;
+
+/// How far above a tick the ceiling is raised where ticks are ahead of the clock: they then grow
+/// by one, so this lasts as long, and crashes in a row do not run away from the clock.
+const CEILING_TICKS: u64 = 1_000;
 
 /// The shortest time between two ticks: what a vote waits at most, and how many frames a second a
 /// subscriber gets at most.
@@ -38,6 +42,11 @@ impl Ticker {
         }
     }
 
+    /// Ends: a start after this one goes on right above the last tick.
+    pub(super) fn end(self) -> Result<(), LogError> {
+        self.facts.set_tick_ceiling(self.last)
+    }
+
     /// How long until the next tick may close; zero: now.
     pub(super) fn wait(&self, behind: bool) -> Duration {
         let spacing = if behind { SPACING_BEHIND } else { SPACING };
@@ -52,8 +61,8 @@ impl Ticker {
         let now_ms = now.map_or(0, |since| since.as_millis() as u64);
         let tick = now_ms.max(self.last + 1);
         if tick > self.ceiling {
-            let ceiling = tick + CEILING_AHEAD_MS;
-            self.facts.raise_tick_ceiling(ceiling)?;
+            let ceiling = (now_ms + CEILING_AHEAD_MS).max(tick + CEILING_TICKS);
+            self.facts.set_tick_ceiling(ceiling)?;
             self.ceiling = ceiling;
         }
         self.last = tick;

@@ -110,6 +110,9 @@ impl<'a> Counter<'a> {
             }
             self.say_progress();
         }
+        if let Some(ticker) = self.ticker {
+            ticker.end()?;
+        }
         Ok(())
     }
 

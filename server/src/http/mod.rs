@@ -9,7 +9,6 @@
 //! It never counts and never waits for the engine. A request sees one tick.
 
 pub use error::HttpError;
-pub use metrics::install as install_metrics;
 pub use server::{Parts, serve};
 pub use settings::{Cors, Settings};
 pub use status::{Demo, Operations, PartitionExtent, StatusSource};

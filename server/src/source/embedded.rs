@@ -121,14 +121,6 @@ impl EmbeddedLog {
         self.shared.store.fact(key)
     }
 
-    /// Stores a fact; it is durable when this resolves.
-    pub fn put(&self, key: &str, value: &[u8]) -> BoxFuture<'static, Result<(), LogError>> {
-        let fact = Some((key.to_string(), value.to_vec()));
-        self.send(Vec::new(), i64::MIN, fact)
-            .map(|outcome| outcome.map(|_| ()))
-            .boxed()
-    }
-
     /// Stores a fact; it is durable on return. For plain threads: it blocks for a sync or two.
     pub fn put_blocking(&self, key: &str, value: &[u8]) -> Result<(), LogError> {
         let (answer, answered) = mpsc::sync_channel(1);
@@ -147,13 +139,6 @@ impl EmbeddedLog {
             .send(Request::Append(job))
             .map_err(|_| LogError::Closed)?;
         answered.recv().map_err(|_| LogError::Closed)?.map(|_| ())
-    }
-
-    /// Resolves when everything appended before it is durable.
-    pub fn flush(&self) -> BoxFuture<'static, Result<(), LogError>> {
-        self.send(Vec::new(), i64::MIN, None)
-            .map(|outcome| outcome.map(|_| ()))
-            .boxed()
     }
 
     /// Stores what waits, marks the log as closed and gives the directory free; readers and

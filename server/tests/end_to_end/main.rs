@@ -6,7 +6,9 @@
 
 mod conditional;
 mod crash;
+mod demo;
 mod limits;
+mod register;
 mod resume;
 mod routes;
 mod slow;

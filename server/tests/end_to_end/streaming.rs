@@ -132,11 +132,9 @@ fn a_stream_says_that_it_lives() {
     let snapshot = stream.expect("snapshot");
     let alive = [stream.expect("alive"), stream.expect("alive")];
     for event in &alive {
-        assert_eq!(event.id, None);
-        assert_eq!(
-            (&event.data["tick"], &event.data["lag"]),
-            (&snapshot.data["tick"], &0.into())
-        );
+        assert_eq!((event.id, &event.data["lag"]), (None, &0.into()));
+        // A tick in which nothing of the contest changed is one all the same.
+        assert!(event.data["tick"].as_u64() >= snapshot.id);
         assert!(
             event.data["now"]
                 .as_str()

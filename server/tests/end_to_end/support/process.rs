@@ -43,7 +43,8 @@ impl Home {
         std::fs::rename(beside, self.register()).expect("the register is in place");
     }
 
-    fn path(&self) -> &Path {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
         self.directory.path()
     }
 
@@ -58,7 +59,9 @@ impl Home {
             command.env_remove(name);
         }
         command.arg("--data").arg(self.path().join("data"));
-        command.arg("--register").arg(self.register());
+        if !flags.contains(&"--demo") {
+            command.arg("--register").arg(self.register());
+        }
         if !flags.contains(&"--listen") {
             command.args(["--listen", "127.0.0.1:0"]);
         }

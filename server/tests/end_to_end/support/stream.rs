@@ -11,8 +11,6 @@ use super::client::read_head;
 /// An open stream.
 pub struct Stream {
     reader: BufReader<TcpStream>,
-    /// The status that it was opened with.
-    pub status: u16,
     /// Bytes of the body that are no whole event yet.
     rest: Vec<u8>,
 }
@@ -44,9 +42,9 @@ impl Stream {
             .expect("the request is sent");
         let mut reader = BufReader::new(socket);
         let (status, _) = read_head(&mut reader).expect("the stream is answered");
+        assert_eq!(status, 200, "the stream is open");
         Stream {
             reader,
-            status,
             rest: Vec::new(),
         }
     }

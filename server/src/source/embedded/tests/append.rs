@@ -242,10 +242,9 @@ fn facts_are_kept_and_come_with_their_messages() {
     let directory = tempfile::tempdir().unwrap();
     let log = open(directory.path());
     assert_eq!(log.get("ceiling").unwrap(), None);
-    wait(log.put("ceiling", b"12")).unwrap();
+    log.put_blocking("ceiling", b"12").unwrap();
     log.put_blocking("ceiling", b"13").unwrap();
     wait(log.append_with_fact(messages("demo", 10), 0, "progress", b"10")).unwrap();
-    wait(log.flush()).unwrap();
     drop(log);
     let log = open(directory.path());
     assert_eq!(
