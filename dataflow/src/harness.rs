@@ -1,6 +1,7 @@
 //! Runs the whole core over given steps, for tests and benches: no shell, no clock, no log.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use timely::Config;
 
@@ -25,6 +26,9 @@ impl Default for Settings {
         }
     }
 }
+
+/// How long a worker that has nothing to do sleeps when no other wakes it.
+const PARK: Option<Duration> = Some(Duration::from_millis(1));
 
 /// A message: partition, offset, log time, bytes.
 pub type Message = (u32, i64, Option<i64>, Vec<u8>);
@@ -72,7 +76,7 @@ pub fn run(
                 engine.adopt(register);
             }
             while !engine.has_register() {
-                engine.step(None);
+                engine.step(PARK);
             }
             for (partition, offset, log_time_ms, bytes) in &step.messages {
                 if *partition as usize % workers == index {
@@ -82,7 +86,7 @@ pub fn run(
             }
             engine.close_at(step.tick);
             while engine.ticks_in_flight() > 0 {
-                for closed in engine.step(None) {
+                for closed in engine.step(PARK) {
                     let publication = snapshot.apply(closed);
                     snapshot = Arc::clone(&publication.snapshot);
                     if index == 0 {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::directory::{BLANK, Directory, NONE};
 use crate::hash::KeyedHash;
+use crate::time::{INSTANT_MS_MAX, INSTANT_MS_MIN};
 use crate::vote_id::VoteId;
 use crate::wire::{self, Cast, Choices, Event, Refusal, Void};
 
@@ -97,6 +98,8 @@ impl Intake {
         log_time_ms: Option<i64>,
         bytes: &[u8],
     ) -> Result<Arrival, Refusal> {
+        // Where producers set the log's time it can be any number; one that is no instant is none.
+        let log_time_ms = log_time_ms.filter(|ms| (INSTANT_MS_MIN..=INSTANT_MS_MAX).contains(ms));
         match wire::decode(bytes, log_time_ms)? {
             Event::Cast(cast) => Ok(self.cast(partition, log_time_ms, &cast)),
             Event::Void(void) => Ok(self.void(&void)),

@@ -16,6 +16,16 @@ pub const ID_BYTES_MAX: usize = 128;
 /// The most slides that fit one window.
 pub const SLIDES_PER_WINDOW_MAX: i64 = 60;
 
+/// The shortest slide in milliseconds.
+pub const SLIDE_MS_MIN: i64 = 1_000;
+
+/// The longest slide in milliseconds: a leap year.
+pub const SLIDE_MS_MAX: i64 = 366 * 24 * 60 * 60 * 1000;
+
+/// The most registered voters of one location: far above the people that there are, and low
+/// enough that sums of them always fit.
+pub const REGISTERED_MAX: u64 = 1_000_000_000_000;
+
 /// The reference data, whole. Lists are named as the tables that hold them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

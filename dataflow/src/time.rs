@@ -45,11 +45,19 @@ pub fn parse_rfc3339(text: &[u8]) -> Option<i64> {
 }
 
 /// Writes an instant as RFC 3339 in UTC with milliseconds: `2013-11-03T20:00:00.123Z`.
+///
+/// Every `i64` has a form, since windows may end after the last instant of an event: a year that
+/// has not four digits is written with a sign and six, as ISO 8601 and ECMAScript have it.
 pub fn format_rfc3339(ms: i64) -> String {
-    match jiff::Timestamp::from_millisecond(ms) {
-        Ok(instant) => format!("{instant:.3}"),
-        // Beyond jiff's range of years: no instant of an event, at most an edge of a window.
-        Err(_) => format!("{ms}ms"),
+    let (days, of_day) = (ms.div_euclid(DAY_MS), ms.rem_euclid(DAY_MS));
+    let (year, month, day) = civil_from_days(days);
+    let (seconds, ms) = (of_day / 1000, of_day % 1000);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let rest = format!("-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z");
+    if (0..=9999).contains(&year) {
+        format!("{year:04}{rest}")
+    } else {
+        format!("{year:+07}{rest}")
     }
 }
 
@@ -114,4 +122,50 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
     era * 146_097 + day_of_era - 719_468
+}
+
+/// The day that is so many days after 1970-01-01.
+///
+/// Hinnant, the same, `civil_from_days`.
+fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let months = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * months + 2) / 5 + 1;
+    let month = if months < 10 { months + 3 } else { months - 9 };
+    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let day = 86_400_000;
+        let each = (INSTANT_MS_MIN..INSTANT_MS_MAX).step_by(day as usize * 13 + 1_234_567);
+        for ms in each.chain([INSTANT_MS_MIN, -1, 0, 1, INSTANT_MS_MAX]) {
+            let text = format_rfc3339(ms);
+            assert_eq!(parse_rfc3339(text.as_bytes()), Some(ms), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_ends_have_a_form() {
+        assert_eq!(
+            format_rfc3339(INSTANT_MS_MIN - 1),
+            "0000-12-31T23:59:59.999Z"
+        );
+        assert_eq!(
+            format_rfc3339(INSTANT_MS_MAX + 1),
+            "+010000-01-01T00:00:00.000Z"
+        );
+        assert!(format_rfc3339(i64::MAX).starts_with('+'));
+        assert!(format_rfc3339(i64::MIN).starts_with('-'));
+    }
 }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 
-use super::{Register, SLIDES_PER_WINDOW_MAX, is_id};
+use super::{REGISTERED_MAX, Register, SLIDE_MS_MAX, SLIDE_MS_MIN, SLIDES_PER_WINDOW_MAX, is_id};
 
 /// One reason to refuse a register, as a sentence for its operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,7 @@ impl Register {
         self.check_ids(&mut problems);
         self.check_contests(&mut problems);
         self.check_references(&mut problems);
+        self.check_registered(&mut problems);
         self.check_tree(&mut problems);
         problems.0
     }
@@ -125,9 +126,10 @@ impl Register {
                 ));
             }
             let (window_ms, slide_ms) = (contest.window_ms, contest.slide_ms);
-            if slide_ms < 1000 {
+            if !(SLIDE_MS_MIN..=SLIDE_MS_MAX).contains(&slide_ms) {
                 problems.add(format!(
-                    "contest '{id}': slide_ms is {slide_ms}; it is at least 1000"
+                    "contest '{id}': slide_ms is {slide_ms}; it is at least {SLIDE_MS_MIN} and at \
+                     most {SLIDE_MS_MAX}"
                 ));
             } else if window_ms < slide_ms
                 || window_ms % slide_ms != 0
@@ -168,6 +170,18 @@ impl Register {
         }
     }
 
+    fn check_registered(&self, problems: &mut Problems) {
+        for location in &self.locations {
+            if let Some(registered) = location.registered.filter(|count| *count > REGISTERED_MAX) {
+                problems.add(format!(
+                    "location '{}' of '{}': registered is {registered}; it is at most \
+                     {REGISTERED_MAX}",
+                    location.location, location.election_id
+                ));
+            }
+        }
+    }
+
     fn check_tree(&self, problems: &mut Problems) {
         let parents: HashMap<(&str, &str), Option<&str>> = self
             .locations
@@ -179,12 +193,13 @@ impl Register {
         for location in &self.locations {
             let election = &*location.election_id;
             let mut way = Vec::new();
+            let mut on_way = HashSet::new();
             let mut at = Some(&*location.location);
             while let Some(here) = at {
                 if settled.contains(&(election, here)) {
                     break;
                 }
-                if way.contains(&here) {
+                if !on_way.insert(here) {
                     problems.add(format!(
                         "location '{here}' of '{election}' is above itself: its parents form a cycle"
                     ));

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use dataflow::register::Contest as Row;
 use dataflow::view::Publication;
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestCaseResult};
@@ -35,63 +36,20 @@ pub fn check(
     };
     let (was, is) = (casts(before), casts(now));
     let sizes = |moment: &Moment| moment.log.iter().map(Vec::len).sum::<usize>();
-    let came = (sizes(now) - sizes(before)) as u64;
-    let known = |id: &String| {
-        before
-            .register
-            .contests
-            .iter()
-            .any(|row| row.contest_id == *id)
-    };
-    for id in publication
-        .snapshot
-        .contest_ids()
-        .iter()
-        .filter(|id| known(id))
-    {
+    let one_message = sizes(now) - sizes(before) <= 1 && before.register == now.register;
+    for Row { contest_id, .. } in &before.register.contests {
+        if publication.snapshot.results(contest_id).is_err() {
+            continue;
+        }
         let contest = Contest {
-            id,
+            id: contest_id,
             was: &was,
             is: &is,
         };
-        let told = told(publication, id)?;
-        let mut by_candidate = ByCandidate::new();
-        for ((candidate, _), minus) in &told {
-            *by_candidate.entry(candidate.clone()).or_default() += minus;
-        }
-        let (left, had) = (contest.left(None), contest.had());
-        let same_register = before.register == now.register;
-        for (candidate, minus) in &by_candidate {
-            let arrived = contest.arrived(candidate) + came;
-            let could = had.get(candidate).copied().unwrap_or(0) + arrived;
-            prop_assert!(
-                *minus <= could,
-                "{:?} in {}: {} left, of {}",
-                candidate,
-                id,
-                minus,
-                could
-            );
-        }
-        for (candidate, count) in &left {
-            let minus = by_candidate.get(candidate).copied().unwrap_or(0);
-            prop_assert!(
-                minus >= *count,
-                "{:?} in {}: {} left, {} told",
-                candidate,
-                id,
-                count,
-                minus
-            );
-        }
-        // With one message there is nothing in between, and the reason is plain.
-        if came <= 1 && same_register {
-            let reasons = [("voided", State::Voided), ("superseded", State::Superseded)];
-            for (why, state) in reasons {
-                let told = told.iter().filter(|((_, told), _)| told == why);
-                let told: ByCandidate = told.map(|((c, _), minus)| (c.clone(), *minus)).collect();
-                prop_assert_eq!(told, contest.left(Some(state)), "{} in {}", why, id);
-            }
+        let told = told(publication, contest_id)?;
+        contest.check_counts(&told)?;
+        if one_message {
+            contest.check_reasons(&told)?;
         }
     }
     Ok(())
@@ -130,6 +88,42 @@ struct Contest<'a> {
 }
 
 impl Contest<'_> {
+    /// As many as left are told; more only if they moved to another cell.
+    fn check_counts(&self, told: &Told) -> TestCaseResult {
+        let (mut all, mut gone) = (ByCandidate::new(), ByCandidate::new());
+        for ((candidate, why), minus) in told {
+            *all.entry(candidate.clone()).or_default() += minus;
+            if why != "moved" {
+                *gone.entry(candidate.clone()).or_default() += minus;
+            }
+        }
+        let (left, had) = (self.left(None), self.had());
+        let of = |counts: &ByCandidate, candidate| counts.get(candidate).copied().unwrap_or(0);
+        for candidate in all.keys().chain(left.keys()) {
+            let (told, left) = (of(&all, candidate), of(&left, candidate));
+            let fits = of(&gone, candidate) <= left && left <= told;
+            prop_assert!(
+                fits,
+                "{candidate:?} in {}: {left} left, {told} told",
+                self.id
+            );
+            let had = of(&had, candidate);
+            prop_assert!(told <= had, "{candidate:?} in {}: {told} of {had}", self.id);
+        }
+        Ok(())
+    }
+
+    /// With one message there is nothing in between, and the reason is plain.
+    fn check_reasons(&self, told: &Told) -> TestCaseResult {
+        let reasons = [("voided", State::Voided), ("superseded", State::Superseded)];
+        for (why, state) in reasons {
+            let told = told.iter().filter(|((_, told), _)| told == why);
+            let told: ByCandidate = told.map(|((c, _), minus)| (c.clone(), *minus)).collect();
+            prop_assert_eq!(told, self.left(Some(state)), "{} in {}", why, self.id);
+        }
+        Ok(())
+    }
+
     fn accepted<'b>(
         &'b self,
         casts: &'b BTreeMap<Cast, Received>,
@@ -152,15 +146,6 @@ impl Contest<'_> {
             some => state_of(cast) == some,
         });
         count(gone)
-    }
-
-    fn arrived(&self, candidate: &Option<String>) -> u64 {
-        let counted = |cast: &Cast| {
-            let was = self.was.get(cast);
-            was.is_some_and(|received| received.state == State::Accepted)
-        };
-        let new = self.accepted(self.is).filter(|cast| !counted(cast));
-        count(new).get(candidate).copied().unwrap_or(0)
     }
 }
 

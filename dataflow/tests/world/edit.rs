@@ -26,6 +26,16 @@ pub fn edits() -> impl Strategy<Value = Edit> {
     (0..KINDS, 0..8usize, 0..8usize, 0..40usize).prop_map(|(kind, a, b, n)| Edit { kind, a, b, n })
 }
 
+/// The edit that gives the first contest one of the kinds of revote.
+pub fn revote(number: usize) -> Edit {
+    Edit {
+        kind: 4,
+        a: 0,
+        b: number,
+        n: 0,
+    }
+}
+
 /// A small register: one election without locations, one with a tree; with long windows, more
 /// than the stream shows can be there.
 pub fn base(long_windows: bool) -> Register {

@@ -72,13 +72,17 @@ struct Vote {
 
 /// Any message.
 pub fn events(mix: Mix) -> impl Strategy<Value = Written> {
-    let voters = if mix == Mix::Crowded { 2 } else { VOTERS.len() };
+    let (contests, voters, vote_ids) = match mix {
+        Mix::Votes | Mix::Odd => (16usize, VOTERS.len(), VOTES.len()),
+        Mix::Crowded => (9, 1, VOTES.len()),
+        Mix::Few => (5, 4, VOTES.len()),
+    };
     let votes = move || {
         let choices = prop::collection::vec(0..24usize, 0..3);
         (
-            0..16usize,
+            0..contests,
             0..voters,
-            0..6usize,
+            0..vote_ids,
             choices,
             0..24usize,
             0..64usize,
@@ -93,14 +97,16 @@ pub fn events(mix: Mix) -> impl Strategy<Value = Written> {
             })
     };
     let fields = prop::collection::vec((0..NAMES.len(), 0..VALUES.len()), 0..9);
-    let (common, odd) = match mix {
-        Mix::Votes | Mix::Crowded => (6, 1),
-        Mix::Odd => (1, 12),
+    let (casts, voids, copies, odd) = match mix {
+        Mix::Votes => (24, 6, 6, 1),
+        Mix::Odd => (4, 1, 1, 12),
+        Mix::Crowded => (24, 1, 6, 1),
+        Mix::Few => (24, 10, 6, 1),
     };
     let what = prop_oneof![
-        common * 4 => (votes(), 0..64usize).prop_map(|(vote, form)| What::Cast(vote, form)),
-        common => (votes(), 0..8usize).prop_map(|(vote, form)| What::Void(vote, form)),
-        common => (0..64usize).prop_map(What::Copy),
+        casts => (votes(), 0..64usize).prop_map(|(vote, form)| What::Cast(vote, form)),
+        voids => (votes(), 0..8usize).prop_map(|(vote, form)| What::Void(vote, form)),
+        copies => (0..64usize).prop_map(What::Copy),
         odd => (votes(), 0..6usize, 0..200usize).prop_map(|(v, how, at)| What::Damaged(v, how, at)),
         odd => fields.prop_map(What::Fields),
         1 => prop::collection::vec(any::<u8>(), 0..12).prop_map(What::Bytes),

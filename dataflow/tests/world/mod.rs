@@ -62,8 +62,10 @@ pub enum Mix {
     Votes,
     /// Mostly what is hard to read.
     Odd,
-    /// Many votes of very few voters.
+    /// Many votes of one voter.
     Crowded,
+    /// Few of everything, so that votes come, go and come back within one tick.
+    Few,
 }
 
 /// Worlds of up to eight ticks.
@@ -82,7 +84,8 @@ pub fn worlds(mix: Mix) -> impl Strategy<Value = World> {
     let workers = prop_oneof![3 => Just(1usize), 3 => Just(2), 1 => Just(3), 1 => Just(4)];
     (settings, 1..5u32, workers, first, steps, any::<u64>()).prop_map(
         |((lateness_ms, horizon_ms), partitions, workers, (long, edits), steps, seed)| {
-            let first = edit::apply(&edit::base(long), &edits, None);
+            let base = edit::apply(&edit::base(long), &[edit::revote(seed as usize % 3)], None);
+            let first = edit::apply(&base, &edits, None);
             let settings = Settings {
                 lateness_ms,
                 horizon_ms,
