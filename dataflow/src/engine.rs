@@ -236,7 +236,7 @@ impl Engine {
     pub fn step(&mut self, park: Option<Duration>) -> Vec<ClosedTick> {
         if self.pending && !self.asked {
             self.asked = true;
-            self.heart.ask();
+            self.heart.ask(self.epoch);
         }
         match park {
             Some(limit) => self.worker.step_or_park(Some(limit)),

@@ -174,13 +174,18 @@ async fn until_the_end(
 ) -> anyhow::Result<()> {
     let (end, ended) = watch::channel(false);
     let address = listener.local_addr()?;
-    let server = tokio::spawn(http::serve(listener, parts, ended));
+    let mut server = tokio::spawn(http::serve(listener, parts, ended));
     println!("tallyflow listens on http://{address}");
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let outcome = tokio::select! {
         _ = tokio::signal::ctrl_c() => Ok(()),
         _ = terminate.recv() => Ok(()),
         Some(error) = failure.recv() => Err(anyhow::anyhow!(error)),
+        served = &mut server => {
+            // Nobody asked it to: results that cannot be had are no service.
+            served.context("the http server has failed")??;
+            anyhow::bail!("the http server has ended by itself");
+        }
     };
     tracing::info!("ending");
     end.send_replace(true);

@@ -22,8 +22,8 @@ pub(super) type Handle<D> = InputHandle<u64, CapacityContainerBuilder<Vec<D>>>;
 /// What workers tell each other about ticks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Beat {
-    /// A worker has taken something in its open epoch.
-    Ask,
+    /// A worker has taken something in the epoch, which is open there.
+    Ask { epoch: u64 },
     /// The epoch closes as a tick.
     Close { epoch: u64, tick: u64 },
 }
@@ -35,7 +35,9 @@ pub(super) struct Heart {
     closes: VecDeque<(u64, u64)>,
     peers: u64,
     announced: u64,
-    wanted: bool,
+    /// The latest epoch that another worker has asked to close.
+    asked: Option<u64>,
+    is_first: bool,
 }
 
 impl Heart {
@@ -59,14 +61,17 @@ impl Heart {
             closes: VecDeque::new(),
             peers: worker.peers() as u64,
             announced: 0,
-            wanted: false,
+            asked: None,
+            is_first: worker.index() == 0,
         }
     }
 
-    /// Asks worker 0 for a tick.
-    pub(super) fn ask(&mut self) {
-        self.input.send((0, Beat::Ask));
-        self.push();
+    /// Asks worker 0 to close an epoch; worker 0 knows by itself.
+    pub(super) fn ask(&mut self, epoch: u64) {
+        if !self.is_first {
+            self.input.send((0, Beat::Ask { epoch }));
+            self.push();
+        }
     }
 
     /// Tells every worker.
@@ -76,7 +81,6 @@ impl Heart {
         }
         self.push();
         self.announced += 1;
-        self.wanted = false;
     }
 
     fn push(&mut self) {
@@ -89,16 +93,16 @@ impl Heart {
         self.announced
     }
 
-    /// Whether a worker has asked for a tick since the last announcement.
+    /// Whether a worker has asked for an epoch to close that is not announced yet.
     pub(super) fn wanted(&self) -> bool {
-        self.wanted
+        self.asked.is_some_and(|epoch| epoch >= self.announced)
     }
 
     /// The next epoch to close and its tick, if worker 0 has announced it.
     pub(super) fn next_close(&mut self) -> Option<(u64, u64)> {
         for beat in self.heard.borrow_mut().drain(..) {
             match beat {
-                Beat::Ask => self.wanted = true,
+                Beat::Ask { epoch } => self.asked = self.asked.max(Some(epoch)),
                 Beat::Close { epoch, tick } => self.closes.push_back((epoch, tick)),
             }
         }
