@@ -111,7 +111,12 @@ impl RegisterFile {
             accept(path, register, last_good.as_ref().unwrap_or(&none), change)
         });
         let in_force = match (read, last_good) {
-            (Ok(register), _) => register,
+            (Ok(register), last_good) => {
+                if last_good.as_ref() != Some(&register) {
+                    facts.keep_register(&register)?;
+                }
+                register
+            }
             (Err(error), Some(last_good)) => {
                 tracing::error!(%error, "counting goes on with the register that was in force last");
                 last_error.set(Some(error.to_string()));
@@ -119,7 +124,6 @@ impl RegisterFile {
             }
             (Err(error), None) => return Err(error.into()),
         };
-        facts.keep_register(&in_force)?;
         Ok(RegisterFile {
             path: path.to_path_buf(),
             change,

@@ -23,12 +23,16 @@ const SPACING: Duration = Duration::from_millis(10);
 /// The same while much is waiting: larger ticks cost less a vote.
 const SPACING_BEHIND: Duration = Duration::from_millis(40);
 
+/// How long ticks rest after the ceiling could not be stored, on a full disk say.
+const RETRY: Duration = Duration::from_secs(1);
+
 /// Numbers the ticks.
 pub(super) struct Ticker {
     facts: Facts,
     last: u64,
     ceiling: u64,
     last_at: Option<Instant>,
+    retry_at: Option<Instant>,
 }
 
 impl Ticker {
@@ -39,34 +43,51 @@ impl Ticker {
             last,
             ceiling: last,
             last_at: None,
+            retry_at: None,
         }
     }
 
     /// Ends: a start after this one goes on right above the last tick.
-    pub(super) fn end(self) -> Result<(), LogError> {
-        self.facts.set_tick_ceiling(self.last)
+    pub(super) fn end(self) {
+        if let Err(error) = self.facts.set_tick_ceiling(self.last) {
+            // The higher ceiling stays, and holds as well.
+            tracing::warn!(%error, "the next start goes on above a higher tick");
+        }
     }
 
     /// How long until the next tick may close; zero: now.
     pub(super) fn wait(&self, behind: bool) -> Duration {
         let spacing = if behind { SPACING_BEHIND } else { SPACING };
-        self.last_at.map_or(Duration::ZERO, |last_at| {
+        let spaced = self.last_at.map_or(Duration::ZERO, |last_at| {
             spacing.saturating_sub(last_at.elapsed())
-        })
+        });
+        let rested = self.retry_at.map_or(Duration::ZERO, |retry_at| {
+            retry_at.saturating_duration_since(Instant::now())
+        });
+        spaced.max(rested)
     }
 
-    /// The next tick.
-    pub(super) fn next(&mut self) -> Result<u64, LogError> {
+    /// The next tick; `None` if its ceiling cannot be stored now, but may be in a while: results
+    /// stay as they are meanwhile.
+    pub(super) fn next(&mut self) -> Result<Option<u64>, LogError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now_ms = now.map_or(0, |since| since.as_millis() as u64);
         let tick = now_ms.max(self.last + 1);
         if tick > self.ceiling {
             let ceiling = (now_ms + CEILING_AHEAD_MS).max(tick + CEILING_TICKS);
-            self.facts.set_tick_ceiling(ceiling)?;
-            self.ceiling = ceiling;
+            match self.facts.set_tick_ceiling(ceiling) {
+                Ok(()) => self.ceiling = ceiling,
+                Err(error) if error.is_transient() => {
+                    tracing::error!(%error, "no tick can be closed until the log takes its ceiling");
+                    self.retry_at = Some(Instant::now() + RETRY);
+                    return Ok(None);
+                }
+                Err(error) => return Err(error),
+            }
         }
+        self.retry_at = None;
         self.last = tick;
         self.last_at = Some(Instant::now());
-        Ok(tick)
+        Ok(Some(tick))
     }
 }

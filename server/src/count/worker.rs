@@ -111,7 +111,7 @@ impl<'a> Counter<'a> {
             self.say_progress();
         }
         if let Some(ticker) = self.ticker {
-            ticker.end()?;
+            ticker.end();
         }
         Ok(())
     }
@@ -169,11 +169,13 @@ impl<'a> Counter<'a> {
         };
         if self.engine.wants_tick() && self.engine.is_quiet() {
             let wait = ticker.wait(behind);
-            if wait.is_zero() {
-                let tick = ticker.next()?;
+            if wait.is_zero()
+                && let Some(tick) = ticker.next()?
+            {
                 self.engine.announce(tick);
                 return Ok(None);
             }
+            let wait = ticker.wait(behind);
             park = park.map(|park| park.min(wait));
         }
         Ok(park)
