@@ -17,6 +17,7 @@ pub mod graph;
 pub mod harness;
 pub mod hash;
 pub mod intake;
+pub mod kept;
 pub mod register;
 pub mod time;
 pub mod view;

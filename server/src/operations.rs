@@ -22,8 +22,7 @@ pub struct Facts {
 impl StatusSource for Facts {
     fn operations(&self) -> Operations {
         let topic = self.log.topic();
-        // A log that is closed at the end has no extents any more, and nobody asks for long.
-        let extents = self.log.extents().unwrap_or_default();
+        let extents = self.log.last_extents();
         let partitions = extents.into_iter().map(|extent| PartitionExtent {
             topic: topic.to_string(),
             partition: extent.partition,

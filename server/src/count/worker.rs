@@ -12,7 +12,7 @@ use timely::worker::Worker;
 use super::ticker::Ticker;
 use super::{CountError, Shared};
 use crate::publish::{PartitionProgress, Progress};
-use crate::source::{Extent, LogError, Reader};
+use crate::source::{Extent, Found, LogError, Reader};
 
 /// Records of one read; between two the dataflow is stepped.
 const RECORDS_READ: usize = 8_192;
@@ -131,10 +131,13 @@ impl<'a> Counter<'a> {
             return Ok(());
         }
         let engine = &mut self.engine;
-        let read = self.reader.poll(RECORDS_READ, &mut |partition, record| {
-            // A refused record is counted by the engine. The embedded log keeps the record
-            // itself, so there is no other place to bring it to.
-            let _ = engine.take(partition, record.offset, record.log_time_ms, record.bytes);
+        let read = self.reader.poll(RECORDS_READ, &mut |partition, found| {
+            if let Found::Record(record) = found {
+                // A refused record is counted by the engine. The embedded log keeps the record
+                // itself, so there is no other place to bring it to.
+                let bytes = record.bytes.unwrap_or_default();
+                let _ = engine.take(partition, record.offset, record.log_time_ms, bytes);
+            }
         });
         match read {
             Ok(records) => {

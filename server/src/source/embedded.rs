@@ -49,6 +49,9 @@ pub const QUEUE_APPENDS_MAX: usize = 4096;
 /// Room in the queue for facts, so that votes do not crowd them out.
 const QUEUE_FACTS_MAX: usize = 64;
 
+/// The fact that tells this log from any other.
+const ID: &str = "log_id";
+
 /// What a message costs in the queue beyond its bytes.
 const MESSAGE_BYTES: usize = 64;
 
@@ -57,6 +60,7 @@ const MESSAGE_BYTES: usize = 64;
 /// Append and read through [`Writer`] and [`Log`]. Dropping it closes it.
 pub struct EmbeddedLog {
     shared: Arc<Shared>,
+    id: String,
     queue: Sender<Request>,
     committer: Mutex<Option<JoinHandle<Result<(), LogError>>>>,
 }
@@ -67,7 +71,24 @@ impl EmbeddedLog {
     /// What a killed process had not acknowledged is gone, and a warning says so.
     pub fn open(directory: &Path, topic: &str) -> Result<EmbeddedLog, LogError> {
         let (store, state) = Store::open(directory, topic)?;
-        EmbeddedLog::start(store, state, topic)
+        let mut log = EmbeddedLog::start(store, state, topic)?;
+        log.id = log.find_id()?;
+        Ok(log)
+    }
+
+    /// What tells this log from any other, made the first time from the system's randomness.
+    fn find_id(&self) -> Result<String, LogError> {
+        if let Some(kept) = self.get(ID)? {
+            return Ok(String::from_utf8_lossy(&kept).into_owned());
+        }
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|source| LogError::Open {
+            directory: self.shared.store.directory().to_path_buf(),
+            source: Arc::new(source),
+        })?;
+        let id = format!("{:032x}", u128::from_be_bytes(random));
+        self.put_blocking(ID, id.as_bytes())?;
+        Ok(id)
     }
 
     fn start(store: Store, state: State, topic: &str) -> Result<EmbeddedLog, LogError> {
@@ -99,6 +120,7 @@ impl EmbeddedLog {
             })?;
         Ok(EmbeddedLog {
             shared,
+            id: String::new(),
             queue,
             committer: Mutex::new(Some(committer)),
         })
@@ -200,10 +222,19 @@ impl Log for EmbeddedLog {
         &self.shared.topic
     }
 
+    fn topic_id(&self) -> Result<String, LogError> {
+        Ok(self.id.clone())
+    }
+
     fn extents(&self) -> Result<Vec<Extent>, LogError> {
         (0..PARTITIONS)
             .map(|partition| self.shared.extent(partition))
             .collect()
+    }
+
+    fn last_extents(&self) -> Vec<Extent> {
+        // A log that is closed at the end has no extents any more, and nobody asks for long.
+        self.extents().unwrap_or_default()
     }
 
     fn reader(

@@ -1,7 +1,7 @@
 //! Where messages come from: the log, as the workers read it and as POST appends to it.
 //!
 //! A log is a topic of partitions; a record has an offset, the log's own time and bytes. Nothing
-//! here looks into the bytes. The embedded log implements these traits now, Kafka next.
+//! here looks into the bytes. The embedded log and Kafka implement these traits.
 
 use std::collections::BTreeMap;
 
@@ -32,8 +32,30 @@ pub struct Record<'a> {
     /// When the log took it, in milliseconds since the Unix epoch; `None` where a log keeps none.
     /// Within a partition it never decreases.
     pub log_time_ms: Option<i64>,
-    /// What was appended, unchanged.
-    pub bytes: &'a [u8],
+    /// What was appended, unchanged; `None` for a message without a body.
+    pub bytes: Option<&'a [u8]>,
+}
+
+/// What a reader finds in a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found<'a> {
+    /// The next record.
+    Record(Record<'a>),
+    /// There is no record below this offset that was not handed over: the end for now, which a
+    /// log with gaps (markers of transactions, say) tells apart from its last record.
+    End {
+        /// The offset that the next record will have, or a later one.
+        next_offset: i64,
+    },
+}
+
+/// Whether the log can be reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Why it cannot, in words for an operator; `None` while it can.
+    pub error: Option<String>,
+    /// Since when it cannot, in milliseconds since the Unix epoch.
+    pub since_ms: Option<i64>,
 }
 
 /// A log of one topic, shared by all workers of the process.
@@ -41,8 +63,27 @@ pub trait Log: Send + Sync {
     /// The topic's name.
     fn topic(&self) -> &str;
 
-    /// The extent of every partition now, by partition.
+    /// What tells this log from another of the same name, such as a topic deleted and made again.
+    /// Asks the log, and so may block for some seconds.
+    fn topic_id(&self) -> Result<String, LogError>;
+
+    /// The extent of every partition now, by partition. Asks the log, and so may block for some
+    /// seconds.
     fn extents(&self) -> Result<Vec<Extent>, LogError>;
+
+    /// The same as it was known last, from memory. Partitions that are new come up here.
+    fn last_extents(&self) -> Vec<Extent>;
+
+    /// Whether the log can be reached, from memory.
+    fn health(&self) -> Health {
+        Health::default()
+    }
+
+    /// Where the refused messages of some partitions go, if they go anywhere: the embedded log
+    /// keeps the record itself. Looks up what is there already, and so may block.
+    fn refused(&self, _partitions: &[u32]) -> Result<Option<Box<dyn RefusedWriter>>, LogError> {
+        Ok(None)
+    }
 
     /// A reader of some partitions, each from an offset on. `wake` is called, from any thread and
     /// cheaply, when one of them may have grown; it may be called without cause. It is called
@@ -60,12 +101,42 @@ pub trait Reader {
     /// Hands over records that are there now, by partition in offset order, at most about
     /// `records_max` of them (the last block whole), and says how many. Partitions take turns.
     /// Zero: the end of all is reached for now. `each` is called with the partition and one
-    /// record. After an error, what `each` got before it counts as read.
+    /// record, or the end. After an error, what `each` got before it counts as read.
     fn poll(
         &mut self,
         records_max: usize,
-        each: &mut dyn FnMut(u32, Record<'_>),
+        each: &mut dyn FnMut(u32, Found<'_>),
     ) -> Result<usize, LogError>;
+
+    /// Reads a partition that has come up since the start, too.
+    fn add(&mut self, partition: u32, offset: i64) -> Result<(), LogError>;
+}
+
+/// A message that is no valid event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefusedMessage<'a> {
+    /// The partition that it was read from.
+    pub partition: u32,
+    /// Its offset there.
+    pub offset: i64,
+    /// Why, as answers call it.
+    pub reason: &'static str,
+    /// Its bytes, unchanged; `None` for a message without a body.
+    pub bytes: Option<&'a [u8]>,
+}
+
+/// Brings refused messages to the place where they are kept; used by one worker.
+pub trait RefusedWriter {
+    /// Takes over a message, in offset order for each partition. One that is there already, since
+    /// it was read again after a restart, is skipped. [`LogError::Busy`]: try the same again.
+    fn put(&mut self, message: RefusedMessage<'_>) -> Result<(), LogError>;
+
+    /// Also keeps the refused messages of a partition that has come up since the start.
+    fn add(&mut self, partition: u32) -> Result<(), LogError>;
+
+    /// For every partition with messages on their way, the first offset that is not known to be
+    /// durable. An error ends the counting: what is on its way would be lost.
+    fn unsafe_from(&mut self) -> Result<BTreeMap<u32, i64>, LogError>;
 }
 
 /// Appends to a log; shared by all requests of the process.

@@ -5,10 +5,10 @@
 
 use std::sync::{Arc, Weak};
 
-use super::super::Record;
+use super::super::{Found, Record};
 use super::block::next_record;
 use super::store::{View, damaged};
-use super::{LogError, Reader, Shared};
+use super::{LogError, PARTITIONS, Reader, Shared};
 
 /// What a reader wants to be told.
 pub(super) struct Waker {
@@ -84,7 +84,7 @@ impl EmbeddedReader {
         (index, end): (usize, i64),
         records_max: usize,
         count: &mut usize,
-        each: &mut dyn FnMut(u32, Record<'_>),
+        each: &mut dyn FnMut(u32, Found<'_>),
     ) -> Result<(), LogError> {
         let position = &mut self.positions[index];
         let partition = position.partition;
@@ -107,9 +107,9 @@ impl EmbeddedReader {
                 let record = Record {
                     offset,
                     log_time_ms: Some(header.log_time_ms),
-                    bytes,
+                    bytes: Some(bytes),
                 };
-                each(partition, record);
+                each(partition, Found::Record(record));
                 *count += 1;
             }
             position.offset = header.next_offset();
@@ -124,7 +124,7 @@ impl EmbeddedReader {
         ready: &[(usize, i64)],
         records_max: usize,
         count: &mut usize,
-        each: &mut dyn FnMut(u32, Record<'_>),
+        each: &mut dyn FnMut(u32, Found<'_>),
     ) -> Result<(), LogError> {
         if ready.is_empty() {
             return Ok(());
@@ -148,7 +148,7 @@ impl Reader for EmbeddedReader {
     fn poll(
         &mut self,
         records_max: usize,
-        each: &mut dyn FnMut(u32, Record<'_>),
+        each: &mut dyn FnMut(u32, Found<'_>),
     ) -> Result<usize, LogError> {
         let all = self.positions.len();
         let mut ready = std::mem::take(&mut self.ready);
@@ -169,6 +169,15 @@ impl Reader for EmbeddedReader {
             Ok(()) | Err(LogError::Interrupted { .. }) => Ok(count),
             Err(error) => Err(error),
         }
+    }
+
+    fn add(&mut self, partition: u32, _offset: i64) -> Result<(), LogError> {
+        // It has all its partitions from the start.
+        Err(LogError::NoPartition {
+            topic: self.shared.topic.clone(),
+            partition,
+            partitions: PARTITIONS,
+        })
     }
 }
 

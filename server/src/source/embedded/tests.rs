@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use super::super::{Appended, Log, LogError, Message, Reader, Writer};
+use super::super::{Appended, Found, Log, LogError, Message, Reader, Writer};
 use super::store::Store;
 use super::{EmbeddedLog, PARTITIONS};
 use disk::Disk;
@@ -70,8 +70,11 @@ fn drain(reader: &mut dyn Reader) -> Result<Vec<Row>, LogError> {
     let mut rows = Vec::new();
     loop {
         let before = rows.len();
-        let count = reader.poll(1000, &mut |partition, record| {
-            let text = String::from_utf8(record.bytes.to_vec()).unwrap();
+        let count = reader.poll(1000, &mut |partition, found| {
+            let Found::Record(record) = found else {
+                panic!("the embedded log has no gaps to tell of")
+            };
+            let text = String::from_utf8(record.bytes.unwrap().to_vec()).unwrap();
             rows.push((partition, record.offset, text));
         })?;
         assert_eq!(count, rows.len() - before);
