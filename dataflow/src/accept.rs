@@ -20,18 +20,23 @@ pub use outcome::{Cell, Count, Departure, Outcome, Why};
 use crate::directory::{Directory, NONE, Names, Review};
 use crate::hash::KeyedHash;
 use crate::intake::{Arrival, NO_CONTEST_HASH};
+use crate::kept::Kept;
 use outcome::Sums;
 use round::{Moves, Roll, Round, STRAYS_FROM};
+use scribe::Scribe;
 use shard::Shard;
 
 mod ballots;
 mod cast;
 mod entry;
+mod journal;
 mod operator;
 mod outcome;
 mod round;
+mod scribe;
 mod shard;
 
+pub use journal::Journal;
 pub use operator::accept;
 
 /// How many maps a worker has: enough that one of them grows in well under a millisecond at tens
@@ -82,15 +87,29 @@ impl Accept {
         }
     }
 
-    /// Applies a tick: the register first, then the events.
-    fn apply(&mut self, tick: Tick) -> impl Iterator<Item = (Outcome, i64)> {
+    /// Applies a tick: the register first, then the events. Writes down what it changes of what
+    /// is kept, where somebody wants to know; else it takes again what was kept before, and copies
+    /// of that are no duplicates.
+    fn apply(
+        &mut self,
+        tick: Tick,
+        mut kept: Option<&mut Vec<Kept>>,
+    ) -> impl Iterator<Item = (Outcome, i64)> {
         // Moves are settled once a tick: a ballot that left and came back has not departed.
         let mut moves: FxHashMap<usize, Moves> = FxHashMap::default();
         let sizes: Vec<u32> = self.shards.iter().map(Shard::len).collect();
         self.apply_register(tick.directory, &tick.roll, &mut moves);
         self.apply_events(tick.events, &sizes, &mut moves);
-        for moves in moves.values_mut() {
+        let scribe = Scribe {
+            directory: &self.directory,
+            strays: &self.strays,
+            hash: &self.hash,
+        };
+        for (&at, moves) in &mut moves {
             moves.settle(&mut self.sums);
+            if let Some(kept) = &mut kept {
+                self.shards[at].changed(sizes[at], moves, &scribe, kept);
+            }
         }
         self.sums.drain()
     }

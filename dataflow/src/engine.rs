@@ -17,16 +17,18 @@ use rustc_hash::FxHashSet;
 use timely::dataflow::operators::vec::Input as _;
 use timely::worker::Worker;
 
-use crate::accept::RollStep;
+use crate::accept::{Journal, RollStep};
 use crate::directory::{Directory, Tree};
 use crate::graph::{self, Closed, Inputs, Outbox, Read};
 use crate::hash::KeyedHash;
 use crate::intake::{Arrival, Intake};
+use crate::kept::Kept;
 use crate::register::Register;
-use crate::wire::Refusal;
+use crate::wire::{Reason, Refusal};
 
 mod beat;
 
+pub use beat::Mark;
 use beat::{Beat, Handle, Heart};
 
 /// What all workers of all processes agree on.
@@ -38,6 +40,48 @@ pub struct Settings {
     pub lateness_ms: i64,
     /// Workers of each process.
     pub workers_per_process: usize,
+    /// Whether the state goes on from what was kept before: see [`Engine::restore`].
+    pub restores: bool,
+    /// Whether what changes of what is kept is written down: see [`Engine::next_kept`].
+    pub keeps: bool,
+}
+
+/// What was counted before the service was started and no kept event tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Messages read.
+    pub messages: i64,
+    /// Identical copies.
+    pub duplicates: i64,
+    /// Messages that are no valid event.
+    pub refused: BTreeMap<Reason, i64>,
+}
+
+/// Where a worker is in one of its partitions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The partition.
+    pub partition: u32,
+    /// Where its counting began.
+    pub first_offset: i64,
+    /// The next offset to take.
+    pub next_offset: i64,
+    /// The latest time of a cast, by the hash of its contest: what lateness is judged by.
+    pub latest_ms: Vec<(u128, i64)>,
+}
+
+/// What goes to a checkpoint, in this order at each worker.
+#[derive(Clone, Debug)]
+pub enum Keep {
+    /// Events that are new or changed.
+    Events(Vec<Kept>),
+    /// Everything up to a checkpoint's tick has been handed over.
+    Cut {
+        /// The checkpoint's number.
+        number: u64,
+        /// Where this worker was when the tick closed.
+        positions: Vec<Position>,
+    },
 }
 
 /// A tick that has closed, as the view takes it.
@@ -47,6 +91,8 @@ pub struct ClosedTick {
     pub tick: u64,
     /// What it brings.
     pub closed: Closed,
+    /// What it is besides.
+    pub mark: Mark,
 }
 
 /// See the module.
@@ -60,16 +106,23 @@ pub struct Engine {
     tree: InputSession<u64, (u32, u32, u32), i64>,
     reads: InputSession<u64, Read, i64>,
     outbox: Rc<RefCell<Outbox>>,
+    journal: Rc<RefCell<Journal>>,
+    cuts: VecDeque<(u64, u64, Vec<Position>)>,
     heart: Heart,
     epoch: u64,
-    ticks: VecDeque<(u64, u64)>,
+    ticks: VecDeque<(u64, u64, Mark)>,
     directory: Arc<Directory>,
     on_roll: FxHashSet<(u32, u128)>,
+    first_offsets: BTreeMap<u32, i64>,
     next_offsets: BTreeMap<u32, i64>,
     reported: BTreeMap<u32, i64>,
     messages: i64,
+    /// Events taken again in the open tick.
+    restored: i64,
+    restoring: bool,
     pending: bool,
     asked: bool,
+    workers_per_process: u64,
 }
 
 impl Engine {
@@ -77,6 +130,8 @@ impl Engine {
     pub fn new(worker: &mut Worker, settings: Settings) -> Engine {
         let hash = KeyedHash::new(settings.hash_key);
         let outbox = Rc::new(RefCell::new(Outbox::default()));
+        let journal = Journal::new(settings.keeps, settings.restores);
+        let journal = Rc::new(RefCell::new(journal));
         let publishers = (0..worker.peers())
             .step_by(settings.workers_per_process.max(1))
             .collect();
@@ -94,7 +149,7 @@ impl Engine {
                 events: event_stream,
                 reads: read_rows,
             };
-            graph::build(inputs, hash, publishers, &outbox);
+            graph::build(inputs, hash, publishers, &outbox, &journal);
             (events, directories, roll, tree, reads)
         });
         Engine {
@@ -107,16 +162,22 @@ impl Engine {
             tree,
             reads,
             outbox,
+            journal,
+            cuts: VecDeque::new(),
             heart,
             epoch: 0,
             ticks: VecDeque::new(),
             directory: Arc::default(),
             on_roll: FxHashSet::default(),
+            first_offsets: BTreeMap::new(),
             next_offsets: BTreeMap::new(),
             reported: BTreeMap::new(),
             messages: 0,
+            restored: 0,
+            restoring: settings.restores,
             pending: false,
             asked: false,
+            workers_per_process: settings.workers_per_process.max(1) as u64,
         }
     }
 
@@ -176,8 +237,112 @@ impl Engine {
 
     /// Says where a partition of this worker begins, before anything of it is read.
     pub fn begin(&mut self, partition: u32, first_offset: i64) {
+        self.first_offsets.insert(partition, first_offset);
         self.next_offsets.insert(partition, first_offset);
         self.pending = true;
+    }
+
+    /// Goes on in a partition of this worker where an engine under the same key has ended.
+    pub fn resume(&mut self, position: &Position) {
+        self.begin(position.partition, position.first_offset);
+        self.next_offsets
+            .insert(position.partition, position.next_offset);
+        self.intake.resume(position.partition, &position.latest_ms);
+    }
+
+    /// Takes again an event that was kept, of any voter, at any worker; before anything is read,
+    /// under a register with which it was kept or a later one.
+    pub fn restore(&mut self, event: Arrival) {
+        self.events.send(event);
+        self.restored += 1;
+        self.pending = true;
+    }
+
+    /// Says that this worker has nothing more to take again. At worker 0, with what else was
+    /// counted before.
+    pub fn restored(&mut self, carried: Option<&Carried>) {
+        if let Some(carried) = carried {
+            self.reads.update(Read::Messages, carried.messages);
+            self.reads.update(Read::Duplicates, carried.duplicates);
+            for (reason, messages) in &carried.refused {
+                self.reads.update(Read::Refused(*reason), *messages);
+            }
+        }
+        self.heart.tell(0, Beat::Restored);
+        self.pending = true;
+    }
+
+    /// Whether what was kept before is not all taken again, at some worker; until it is, nothing
+    /// may be read.
+    pub fn is_restoring(&self) -> bool {
+        self.restoring
+    }
+
+    /// Whether the open epoch is to close as [`Mark::Restored`]. At worker 0.
+    pub fn all_restored(&self) -> bool {
+        self.restoring && self.heart.all_restored()
+    }
+
+    /// The next of what goes to a checkpoint.
+    pub fn next_keep(&mut self) -> Option<Keep> {
+        let mut journal = self.journal.borrow_mut();
+        let upto = self.cuts.front().map_or(u64::MAX, |(epoch, _, _)| *epoch);
+        if let Some(kept) = journal.read(upto) {
+            return Some(Keep::Events(kept));
+        }
+        let before = journal.applied_before;
+        let (_, number, positions) = self.cuts.pop_front_if(|(epoch, _, _)| *epoch < before)?;
+        Some(Keep::Cut { number, positions })
+    }
+
+    /// The numbers of everything that was ever in a register here.
+    pub fn directory(&self) -> &Arc<Directory> {
+        self.intake.directory()
+    }
+
+    /// Says that this process lives, to the first worker of every other one.
+    pub fn say_alive(&mut self) {
+        let (mine, peers) = (self.worker.index() as u64, self.worker.peers() as u64);
+        for worker in (0..peers).step_by(self.workers_per_process as usize) {
+            if worker / self.workers_per_process != mine / self.workers_per_process {
+                self.heart.tell(worker, Beat::Alive);
+            }
+        }
+    }
+
+    /// Says something to the shell at worker 0.
+    pub fn say(&mut self, word: String) {
+        self.heart.tell(0, Beat::Word(word));
+    }
+
+    /// Says something to the shells at all workers.
+    pub fn say_to_all(&mut self, word: String) {
+        self.heart.announce(&Beat::Word(word));
+    }
+
+    /// What was said to this shell.
+    pub fn next_word(&mut self) -> Option<String> {
+        self.heart.next_word()
+    }
+
+    /// Asks worker 0 to end all workers.
+    pub fn ask_end(&mut self) {
+        self.heart.tell(0, Beat::AskEnd);
+    }
+
+    /// Whether a worker was asked to end. At worker 0.
+    pub fn end_asked(&self) -> bool {
+        self.heart.end_asked()
+    }
+
+    /// Ends all workers. Worker 0 only.
+    pub fn announce_end(&mut self) {
+        self.heart.announce(&Beat::End);
+    }
+
+    /// Whether all workers end now.
+    pub fn ends(&self) -> bool {
+        self.heart.ends()
     }
 
     /// Takes the record at an offset of a partition; a refused one is counted, and returned for
@@ -204,6 +369,15 @@ impl Engine {
         }
     }
 
+    /// Notes that a partition holds nothing more before an offset: the rest were no records.
+    pub fn skip_to(&mut self, partition: u32, next_offset: i64) {
+        let next = self.next_offsets.entry(partition).or_insert(next_offset);
+        if *next < next_offset {
+            *next = next_offset;
+            self.pending = true;
+        }
+    }
+
     /// Whether something was taken since the last tick closed, here or, as far as worker 0 has
     /// heard, at another worker.
     pub fn wants_tick(&self) -> bool {
@@ -220,15 +394,15 @@ impl Engine {
         self.ticks.is_empty() && self.heart.announced() == self.epoch
     }
 
-    /// How many records were taken in the open tick.
+    /// How many records were taken in the open tick, those taken again too.
     pub fn messages_in_tick(&self) -> i64 {
-        self.messages
+        self.messages + self.restored
     }
 
     /// Announces that the open epoch closes as a tick, greater than any before. Worker 0 only.
-    pub fn announce(&mut self, tick: u64) {
+    pub fn announce(&mut self, tick: u64, mark: Mark) {
         let epoch = self.heart.announced();
-        self.heart.announce(Beat::Close { epoch, tick });
+        self.heart.announce(&Beat::Close { epoch, tick, mark });
     }
 
     /// Steps the dataflow, parking up to `park` if there is nothing to do, and follows the ticks
@@ -242,21 +416,21 @@ impl Engine {
             Some(limit) => self.worker.step_or_park(Some(limit)),
             None => self.worker.step(),
         };
-        while let Some((epoch, tick)) = self.heart.next_close() {
+        while let Some((epoch, tick, mark)) = self.heart.next_close() {
             debug_assert_eq!(epoch, self.epoch);
-            self.close(tick);
+            self.close(tick, mark);
         }
         self.follow_register();
         self.closed()
     }
 
     /// Closes the open epoch at this worker as a tick that all workers have agreed on otherwise.
-    pub fn close_at(&mut self, tick: u64) {
-        self.close(tick);
+    pub fn close_at(&mut self, tick: u64, mark: Mark) {
+        self.close(tick, mark);
     }
 
     /// Closes the open epoch at this worker.
-    fn close(&mut self, tick: u64) {
+    fn close(&mut self, tick: u64, mark: Mark) {
         if self.messages > 0 {
             self.reads.update(Read::Messages, self.messages);
         }
@@ -268,9 +442,21 @@ impl Engine {
                 self.reported.insert(*partition, *next);
             }
         }
-        self.ticks.push_back((self.epoch, tick));
+        match mark {
+            Mark::None => {}
+            Mark::Restored => {
+                self.restoring = false;
+                self.journal.borrow_mut().restored_before = self.epoch + 1;
+            }
+            Mark::Checkpoint(number) => {
+                let positions = self.positions();
+                self.cuts.push_back((self.epoch, number, positions));
+            }
+        }
+        self.ticks.push_back((self.epoch, tick, mark));
         self.epoch += 1;
         self.messages = 0;
+        self.restored = 0;
         self.pending = false;
         self.asked = false;
         self.events.advance_to(self.epoch);
@@ -280,6 +466,17 @@ impl Engine {
         self.tree.flush();
         self.reads.advance_to(self.epoch);
         self.reads.flush();
+    }
+
+    fn positions(&self) -> Vec<Position> {
+        let each = self.next_offsets.iter();
+        each.map(|(&partition, &next_offset)| Position {
+            partition,
+            first_offset: self.first_offsets[&partition],
+            next_offset,
+            latest_ms: self.intake.latest_ms(partition),
+        })
+        .collect()
     }
 
     /// Uses the directories that hold in the open epoch.
@@ -294,10 +491,11 @@ impl Engine {
         let mut outbox = self.outbox.borrow_mut();
         let before = outbox.closed_before;
         let mut ticks = Vec::new();
-        while let Some((epoch, tick)) = self.ticks.pop_front_if(|(epoch, _)| *epoch < before) {
+        while let Some((epoch, tick, mark)) = self.ticks.pop_front_if(|(at, ..)| *at < before) {
             let closed = outbox.closed.pop_front_if(|closed| closed.epoch == epoch);
             ticks.push(ClosedTick {
                 tick,
+                mark,
                 closed: closed.unwrap_or(Closed {
                     epoch,
                     ..Closed::default()

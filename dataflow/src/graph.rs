@@ -28,7 +28,7 @@ use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::vec::{Broadcast, Map};
 
-use crate::accept::{Cell, Count, Departure, Outcome, RollStep, accept};
+use crate::accept::{Cell, Count, Departure, Journal, Outcome, RollStep, accept};
 use crate::directory::Directory;
 use crate::hash::KeyedHash;
 use crate::intake::Arrival;
@@ -73,6 +73,8 @@ pub enum Read {
     Refused(Reason),
     /// By how much the next offset of a partition grew; a new partition starts at its first.
     Offset(u32),
+    /// Identical copies that were counted before the service was started.
+    Duplicates,
 }
 
 /// The streams that enter the dataflow.
@@ -117,9 +119,16 @@ pub fn build(
     hash: KeyedHash,
     publishers: Vec<usize>,
     outbox: &Rc<RefCell<Outbox>>,
+    journal: &Rc<RefCell<Journal>>,
 ) {
     let directories = inputs.directories.broadcast();
-    let outcomes = accept(directories.clone(), inputs.roll, inputs.events, hash);
+    let outcomes = accept(
+        directories.clone(),
+        inputs.roll,
+        inputs.events,
+        hash,
+        Rc::clone(journal),
+    );
 
     let cells = outcomes.clone().flat_map(|outcome| match outcome {
         Outcome::Cell(cell) => Some(cell),

@@ -81,6 +81,27 @@ impl Intake {
         }
     }
 
+    /// The latest time of a partition, by the hash of the contest: what lateness is judged by.
+    pub fn latest_ms(&self, partition: u32) -> Vec<(u128, i64)> {
+        let times = self.times.get(&partition).into_iter();
+        let mut latest: Vec<(u128, i64)> = times
+            .flat_map(|times| times.latest_ms.iter().map(|(hash, ms)| (*hash, *ms)))
+            .collect();
+        latest.sort_unstable();
+        latest
+    }
+
+    /// Goes on in a partition where another intake under the same key has ended.
+    pub fn resume(&mut self, partition: u32, latest_ms: &[(u128, i64)]) {
+        let latest_ms = latest_ms.iter().copied().collect();
+        self.times.insert(partition, PartitionTimes { latest_ms });
+    }
+
+    /// The directory in use.
+    pub fn directory(&self) -> &Arc<Directory> {
+        &self.directory
+    }
+
     /// Uses a directory from now on.
     pub fn adopt(&mut self, directory: Arc<Directory>) {
         self.directory = directory;
@@ -124,7 +145,7 @@ impl Intake {
             late,
             unusual: None,
         };
-        with(arrival, unusual)
+        arrival.with(unusual)
     }
 
     fn void(&self, void: &Void<'_>) -> Arrival {
@@ -141,7 +162,7 @@ impl Intake {
             late: false,
             unusual: None,
         };
-        with(arrival, unusual)
+        arrival.with(unusual)
     }
 
     /// Whether a cast is behind an earlier one of its contest and partition by more than the
@@ -207,7 +228,10 @@ fn uuid(vote_id: &str, unusual: &mut Unusual) -> u128 {
     }
 }
 
-fn with(arrival: Arrival, unusual: Unusual) -> Arrival {
-    let unusual = (unusual != Unusual::default()).then(|| Box::new(unusual));
-    Arrival { unusual, ..arrival }
+impl Arrival {
+    /// The same with what has no number, if there is such.
+    pub fn with(self, unusual: Unusual) -> Arrival {
+        let unusual = (unusual != Unusual::default()).then(|| Box::new(unusual));
+        Arrival { unusual, ..self }
+    }
 }

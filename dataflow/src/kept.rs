@@ -5,7 +5,7 @@
 //! function of that set (law 2), events that are taken again give the same state for any number
 //! of workers; their states are written for whoever reads a checkpoint, and not believed.
 
-use crate::directory::{Directory, Names};
+use crate::directory::{BLANK, Directory, NONE, Names};
 use crate::intake::Arrival;
 
 /// An event of the accept state, as it is after a tick.
@@ -64,6 +64,53 @@ pub struct Numbering<'a> {
     pub candidates: &'a Names,
     /// Of locations, one space for all elections.
     pub locations: &'a Names,
+}
+
+impl Kept {
+    /// The same event under other numbers; what they do not have is spelled out.
+    pub fn renumbered(&self, from: Numbering<'_>, to: Numbering<'_>) -> Kept {
+        let event = &self.event;
+        let mut unusual = event.unusual.as_deref().cloned().unwrap_or_default();
+        let contest = unusual
+            .contest
+            .take()
+            .or_else(|| text(from.contests, event.contest, NONE));
+        let contest = number(contest, to.contests, |text| unusual.contest = Some(text));
+        let location = unusual
+            .location
+            .take()
+            .or_else(|| text(from.locations, event.location, NONE));
+        let location = number(location, to.locations, |text| unusual.location = Some(text));
+        let candidate = match text(from.candidates, event.candidate, BLANK) {
+            None => BLANK,
+            one => number(one, to.candidates, |text| {
+                unusual.choices = Some(vec![text])
+            }),
+        };
+        let event = Arrival {
+            contest,
+            candidate,
+            location,
+            unusual: None,
+            ..event.clone()
+        };
+        Kept {
+            event: event.with(unusual),
+            state: self.state,
+        }
+    }
+}
+
+fn text(names: &Names, number: u32, none: u32) -> Option<Box<str>> {
+    (number != none).then(|| Box::from(&**names.text(number)))
+}
+
+fn number(text: Option<Box<str>>, names: &Names, spell_out: impl FnOnce(Box<str>)) -> u32 {
+    let Some(text) = text else { return NONE };
+    names.number(&text).unwrap_or_else(|| {
+        spell_out(text);
+        NONE
+    })
 }
 
 impl Directory {

@@ -11,7 +11,7 @@ use imbl::OrdMap;
 
 use crate::accept::{Count, State};
 use crate::directory::{Directory, NONE};
-use crate::engine::ClosedTick;
+use crate::engine::{Carried, ClosedTick};
 use crate::graph::{Read, Row};
 use crate::wire::Reason;
 pub use change::ContestChange;
@@ -110,7 +110,7 @@ impl Snapshot {
     }
 
     /// The snapshot after a tick has closed, and what it changes.
-    pub fn apply(&self, ClosedTick { tick, closed }: ClosedTick) -> Publication {
+    pub fn apply(&self, ClosedTick { tick, closed, .. }: ClosedTick) -> Publication {
         let mut next = self.clone();
         next.tick = tick;
         let renewed = closed.directory.is_some();
@@ -176,7 +176,7 @@ impl Snapshot {
                 }
             }
             Row::Count(Count::Voids) => self.voids += by,
-            Row::Count(Count::Duplicates) => self.duplicates += by,
+            Row::Count(Count::Duplicates) | Row::Read(Read::Duplicates) => self.duplicates += by,
             Row::Read(Read::Messages) => self.messages += by,
             Row::Read(Read::Refused(reason)) => {
                 *self.refused.entry(reason).or_default() += by;
@@ -230,6 +230,16 @@ impl Snapshot {
     pub fn next_offsets(&self) -> impl Iterator<Item = (u32, i64)> {
         let offsets = self.next_offsets.iter();
         offsets.map(|(partition, next)| (*partition, *next))
+    }
+
+    /// What no kept event tells of what is counted here.
+    pub fn carried(&self) -> Carried {
+        let refused = self.refused.iter().filter(|(_, messages)| **messages != 0);
+        Carried {
+            messages: self.messages,
+            duplicates: self.duplicates,
+            refused: refused.map(|(reason, n)| (*reason, *n)).collect(),
+        }
     }
 
     /// How many messages are counted.

@@ -90,7 +90,11 @@ fn law_1_recount_of_many_voters() -> TestCaseResult {
 }
 
 fn recounts(world: &World) -> TestCaseResult {
-    for (moment, publication) in run(world)? {
+    compare(world, run(world)?)
+}
+
+fn compare(world: &World, published: Vec<(Moment, Publication)>) -> TestCaseResult {
+    for (moment, publication) in published {
         let Moment {
             register,
             log,
@@ -261,6 +265,35 @@ fn law_4_nothing_lost_nothing_twice() {
         }
         Ok(())
     });
+}
+
+#[test]
+fn law_4_a_restart_from_a_checkpoint_changes_nothing() {
+    hold("law 4, restarts", Mix::Votes, recounts_after_restarts);
+}
+
+#[test]
+fn law_4_a_restart_keeps_messages_hard_to_read() {
+    hold(
+        "law 4, restarts, hard to read",
+        Mix::Odd,
+        recounts_after_restarts,
+    );
+}
+
+#[test]
+fn law_4_a_restart_keeps_many_casts() {
+    hold(
+        "law 4, restarts, many casts",
+        Mix::Crowded,
+        recounts_after_restarts,
+    );
+}
+
+fn recounts_after_restarts(world: &World) -> TestCaseResult {
+    let (moments, published) = (world.moments(), world.run_with_restarts());
+    prop_assert_eq!(moments.len(), published.len(), "ticks are published");
+    compare(world, moments.into_iter().zip(published).collect())
 }
 
 /// Outcomes that do not add up: over everything, and over the contests.

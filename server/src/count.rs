@@ -130,6 +130,8 @@ impl Counting {
                     hash_key: settings.hash_key,
                     lateness_ms: settings.view.lateness_ms,
                     workers_per_process: settings.workers,
+                    restores: false,
+                    keeps: false,
                 },
             );
             let ticker = if worker.index() == 0 {

@@ -101,6 +101,7 @@ impl Ballots {
         self.casts.push(held);
         let state = self.casts[at as usize].state(false);
         self.casts[at as usize].state = state;
+        round.touched(seat, at);
         round.sums.count(Count::Casts(seat.row(), state), 1);
         self.index_cast(at, round.directory);
         self.settle(at, seat, round);
@@ -121,6 +122,7 @@ impl Ballots {
         if let Some(index) = &mut self.index {
             index.voids.insert(vote_id.clone());
         }
+        round.void_added(seat, self.voids.len() as u32);
         self.voids.push(vote_id);
         self.index_if_many(round.directory);
     }
@@ -158,7 +160,10 @@ impl Ballots {
         for at in 0..self.casts.len() {
             let accepted = all || self.accepted == Some(at as u32);
             let held = &mut self.casts[at];
-            held.state = held.state(accepted);
+            let state = held.state(accepted);
+            if std::mem::replace(&mut held.state, state) != state {
+                round.touched(&now, at as u32);
+            }
             round.sums.count(Count::Casts(now.row(), held.state), 1);
             if held.state == State::Accepted {
                 round.cell(&held.cast, &now, 1);
@@ -181,6 +186,17 @@ impl Ballots {
         self.casts.iter().any(|held| held.aside.is_some())
     }
 
+    /// A cast and its state.
+    pub(super) fn kept_cast(&self, at: u32) -> (&Cast, State) {
+        let held = &self.casts[at as usize];
+        (&held.cast, held.state)
+    }
+
+    /// The vote id that a void names.
+    pub(super) fn kept_void(&self, at: u32) -> &VoteId {
+        &self.voids[at as usize]
+    }
+
     fn accepted_casts(&self) -> impl Iterator<Item = u32> {
         let casts = (0..).zip(&self.casts);
         casts.filter_map(|(at, held)| (held.state == State::Accepted).then_some(at))
@@ -195,6 +211,7 @@ impl Ballots {
             return;
         }
         self.unindex(at, round.directory);
+        round.touched(seat, at);
         let held = &mut self.casts[at as usize];
         let accepted = held.state == State::Accepted;
         if accepted {
@@ -252,6 +269,7 @@ impl Ballots {
             return;
         }
         held.state = is;
+        round.touched(seat, at);
         round.sums.count(Count::Casts(seat.row(), was), -1);
         round.sums.count(Count::Casts(seat.row(), is), 1);
         if was == State::Accepted {

@@ -1,5 +1,7 @@
 //! *Accept* as a timely operator: buffers by tick, applies a tick when its input is complete.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use differential_dataflow::{AsCollection, VecCollection};
@@ -9,18 +11,20 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::{Capability, CapabilitySet};
 
-use super::{Accept, Outcome, RollStep, worker_of};
+use super::{Accept, Count, Journal, Outcome, RollStep, worker_of};
 use crate::directory::Directory;
 use crate::hash::KeyedHash;
 use crate::intake::Arrival;
 
 /// Which vote counts. `directories` holds every directory at every worker; `roll` and `events`
 /// are exchanged by voter here. Of one time, the directory and the roll hold before the events.
+/// What changes of what is kept goes to the journal.
 pub fn accept<'scope>(
     directories: Stream<'scope, u64, Vec<Arc<Directory>>>,
     roll: Stream<'scope, u64, Vec<RollStep>>,
     events: Stream<'scope, u64, Vec<Arrival>>,
     hash: KeyedHash,
+    journal: Rc<RefCell<Journal>>,
 ) -> VecCollection<'scope, u64, Outcome, i64> {
     let mut builder = OperatorBuilder::new("Accept".to_string(), events.scope());
     let mut directories = builder.new_input(directories, Pipeline);
@@ -55,17 +59,25 @@ pub fn accept<'scope>(
             });
             let open = |time: &u64| frontiers.iter().any(|frontier| frontier.less_equal(time));
             let mut output = output.activate();
+            let mut journal = journal.borrow_mut();
             while let Some(entry) = accept.ticks.first_entry().filter(|tick| !open(tick.key())) {
                 let (time, tick) = entry.remove_entry();
                 let capability = held.delayed(&time);
                 let mut session = output.session(&capability);
-                session.give_iterator(
-                    accept
-                        .apply(tick)
-                        .map(|(outcome, change)| (outcome, time, change)),
-                );
+                let mut kept = journal.wants(time).then(Vec::new);
+                let restores = journal.restores(time);
+                let outcomes = accept.apply(tick, kept.as_mut()).filter(|(outcome, _)| {
+                    // A later version of what was kept is no copy that came in.
+                    !(restores && *outcome == Outcome::Count(Count::Duplicates))
+                });
+                session.give_iterator(outcomes.map(|(outcome, change)| (outcome, time, change)));
                 drop(session);
+                journal.write(time, kept.unwrap_or_default());
             }
+            let least = frontiers
+                .iter()
+                .flat_map(|frontier| frontier.frontier().iter().min().copied());
+            journal.applied_before = least.min().unwrap_or(u64::MAX);
             let next = accept.ticks.keys().next().copied();
             held.downgrade(next.as_slice());
         }

@@ -42,14 +42,19 @@ enum Move {
     Moved(Departure),
 }
 
-/// A tick's moves in one shard, by entry and cast.
+/// What a tick changes in one shard: ballots that came or left, and events of which something
+/// that is kept is new, by entry and cast or void.
 #[derive(Debug, Default)]
-pub(super) struct Moves(FxHashMap<(u32, u32), Move>);
+pub(super) struct Moves {
+    ballots: FxHashMap<(u32, u32), Move>,
+    pub(super) casts: FxHashSet<(u32, u32)>,
+    pub(super) voids: Vec<(u32, u32)>,
+}
 
 impl Moves {
     /// Tells the departures: ballots that counted before this tick and do not now, or elsewhere.
     pub(super) fn settle(&mut self, sums: &mut Sums) {
-        for (_, step) in self.0.drain() {
+        for (_, step) in self.ballots.drain() {
             if let Move::Left(departure) | Move::Moved(departure) = step {
                 sums.departure(departure);
             }
@@ -97,17 +102,27 @@ impl Round<'_> {
         start_ms(a_ms, slide_ms) != start_ms(b_ms, slide_ms)
     }
 
+    /// A cast is new, or what is kept of it is.
+    pub(super) fn touched(&mut self, seat: &Seat, at: u32) {
+        self.moves.casts.insert((seat.entry, at));
+    }
+
+    /// A void is new.
+    pub(super) fn void_added(&mut self, seat: &Seat, at: u32) {
+        self.moves.voids.push((seat.entry, at));
+    }
+
     /// A ballot counts now.
     pub(super) fn entered(&mut self, seat: &Seat, at: u32) {
         let key = (seat.entry, at);
-        match self.moves.0.get(&key) {
+        match self.moves.ballots.get(&key) {
             // It counted before the tick and does so again.
             Some(Move::Left(_)) => {
-                self.moves.0.remove(&key);
+                self.moves.ballots.remove(&key);
             }
             Some(Move::Moved(_)) => {}
             Some(Move::Entered) | None => {
-                self.moves.0.insert(key, Move::Entered);
+                self.moves.ballots.insert(key, Move::Entered);
             }
         }
     }
@@ -120,10 +135,10 @@ impl Round<'_> {
             why,
         };
         let key = (seat.entry, at);
-        if let Some(Move::Entered) = self.moves.0.get(&key) {
-            self.moves.0.remove(&key);
+        if let Some(Move::Entered) = self.moves.ballots.get(&key) {
+            self.moves.ballots.remove(&key);
         } else {
-            self.moves.0.insert(key, Move::Left(departure));
+            self.moves.ballots.insert(key, Move::Left(departure));
         }
     }
 
@@ -134,7 +149,7 @@ impl Round<'_> {
             candidate,
             why: Why::Moved,
         };
-        let step = self.moves.0.entry((seat.entry, at));
+        let step = self.moves.ballots.entry((seat.entry, at));
         step.or_insert(Move::Moved(departure));
     }
 }

@@ -10,8 +10,10 @@ use super::ballots::Ballots;
 use super::cast::{Cast, State};
 use super::entry::Entry;
 use super::outcome::Count;
-use super::round::{Round, Seat};
+use super::round::{Moves, Round, Seat};
+use super::scribe::Scribe;
 use crate::intake::Arrival;
+use crate::kept::Kept;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -120,6 +122,33 @@ impl Shard {
         ballots.review(&seat, to, round);
     }
 
+    /// What a tick has changed of what is kept: plain entries from `fresh_from` on, and the casts
+    /// and voids that `moves` names.
+    pub(super) fn changed(
+        &self,
+        fresh_from: u32,
+        moves: &mut Moves,
+        scribe: &Scribe<'_>,
+        kept: &mut Vec<Kept>,
+    ) {
+        let fresh = &self.entries[fresh_from as usize..];
+        let plain = fresh.iter().filter(|entry| entry.ballots().is_none());
+        kept.extend(plain.map(|entry| scribe.plain(entry)));
+        for (place, at) in moves.casts.drain() {
+            let entry = &self.entries[place as usize];
+            if let Some(ballots) = entry.ballots() {
+                let (cast, state) = self.ballots[ballots as usize].kept_cast(at);
+                kept.push(scribe.cast(entry, cast, state));
+            }
+        }
+        for (place, at) in moves.voids.drain(..) {
+            let entry = &self.entries[place as usize];
+            if let Some(ballots) = entry.ballots() {
+                kept.push(scribe.void(entry, self.ballots[ballots as usize].kept_void(at)));
+            }
+        }
+    }
+
     fn find(&self, key: u128) -> Option<u32> {
         let same = |&place: &u32| self.entries[place as usize].key() == key;
         self.places.find(map_hash(key), same).copied()
@@ -168,8 +197,9 @@ impl Shard {
         round: &mut Round<'_>,
     ) -> &mut Ballots {
         if place >= fresh_from && self.entries[place as usize].ballots().is_none() {
-            // It came plain in this very tick, and nobody has seen it count yet.
+            // It came plain in this very tick, and nobody has seen it count or kept it yet.
             round.entered(seat, 0);
+            round.touched(seat, 0);
         }
         self.apart(place)
     }

@@ -20,23 +20,50 @@ use timely::worker::Worker;
 pub(super) type Handle<D> = InputHandle<u64, CapacityContainerBuilder<Vec<D>>>;
 
 /// What workers tell each other about ticks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Beat {
     /// A worker has taken something in the epoch, which is open there.
     Ask { epoch: u64 },
     /// The epoch closes as a tick.
-    Close { epoch: u64, tick: u64 },
+    Close { epoch: u64, tick: u64, mark: Mark },
+    /// A worker has nothing more to take again.
+    Restored,
+    /// A worker was asked to end.
+    AskEnd,
+    /// All workers end.
+    End,
+    /// A process lives.
+    Alive,
+    /// Something for the shell at the worker that it reaches.
+    Word(String),
+}
+
+/// What the end of an epoch is besides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mark {
+    /// Nothing.
+    #[default]
+    None,
+    /// The last epoch that takes again what was kept before.
+    Restored,
+    /// Where a checkpoint of this number is.
+    Checkpoint(u64),
 }
 
 /// One worker's end.
 pub(super) struct Heart {
     input: Handle<(u64, Beat)>,
     heard: Rc<RefCell<VecDeque<Beat>>>,
-    closes: VecDeque<(u64, u64)>,
+    closes: VecDeque<(u64, u64, Mark)>,
+    words: VecDeque<String>,
     peers: u64,
     announced: u64,
     /// The latest epoch that another worker has asked to close.
     asked: Option<u64>,
+    /// How many workers have nothing more to take again.
+    restored: u64,
+    end_asked: bool,
+    ends: bool,
     is_first: bool,
 }
 
@@ -59,9 +86,13 @@ impl Heart {
             input,
             heard,
             closes: VecDeque::new(),
+            words: VecDeque::new(),
             peers: worker.peers() as u64,
             announced: 0,
             asked: None,
+            restored: 0,
+            end_asked: false,
+            ends: false,
             is_first: worker.index() == 0,
         }
     }
@@ -69,18 +100,25 @@ impl Heart {
     /// Asks worker 0 to close an epoch; worker 0 knows by itself.
     pub(super) fn ask(&mut self, epoch: u64) {
         if !self.is_first {
-            self.input.send((0, Beat::Ask { epoch }));
-            self.push();
+            self.tell(0, Beat::Ask { epoch });
         }
     }
 
+    /// Tells one worker.
+    pub(super) fn tell(&mut self, worker: u64, beat: Beat) {
+        self.input.send((worker, beat));
+        self.push();
+    }
+
     /// Tells every worker.
-    pub(super) fn announce(&mut self, beat: Beat) {
+    pub(super) fn announce(&mut self, beat: &Beat) {
+        if matches!(beat, Beat::Close { .. }) {
+            self.announced += 1;
+        }
         for worker in 0..self.peers {
-            self.input.send((worker, beat));
+            self.input.send((worker, beat.clone()));
         }
         self.push();
-        self.announced += 1;
     }
 
     fn push(&mut self) {
@@ -98,12 +136,37 @@ impl Heart {
         self.asked.is_some_and(|epoch| epoch >= self.announced)
     }
 
-    /// The next epoch to close and its tick, if worker 0 has announced it.
-    pub(super) fn next_close(&mut self) -> Option<(u64, u64)> {
+    /// Whether every worker has said that it has nothing more to take again.
+    pub(super) fn all_restored(&self) -> bool {
+        self.restored >= self.peers
+    }
+
+    /// Whether a worker was asked to end.
+    pub(super) fn end_asked(&self) -> bool {
+        self.end_asked
+    }
+
+    /// Whether all workers end now.
+    pub(super) fn ends(&self) -> bool {
+        self.ends
+    }
+
+    /// What the shells of other workers have said to this one's.
+    pub(super) fn next_word(&mut self) -> Option<String> {
+        self.words.pop_front()
+    }
+
+    /// The next epoch to close, its tick and its mark, if worker 0 has announced it.
+    pub(super) fn next_close(&mut self) -> Option<(u64, u64, Mark)> {
         for beat in self.heard.borrow_mut().drain(..) {
             match beat {
                 Beat::Ask { epoch } => self.asked = self.asked.max(Some(epoch)),
-                Beat::Close { epoch, tick } => self.closes.push_back((epoch, tick)),
+                Beat::Close { epoch, tick, mark } => self.closes.push_back((epoch, tick, mark)),
+                Beat::Restored => self.restored += 1,
+                Beat::AskEnd => self.end_asked = true,
+                Beat::End => self.ends = true,
+                Beat::Alive => {}
+                Beat::Word(word) => self.words.push_back(word),
             }
         }
         self.closes.pop_front()

@@ -216,14 +216,32 @@ fn plan(first: Register, planned: Vec<Planned>, partitions: u32) -> Vec<Step> {
 impl World {
     /// Runs it through the core.
     pub fn run(&self) -> Vec<dataflow::view::Publication> {
+        let settings = judge::settings(self.settings);
+        harness::run(self.workers, self.partitions, settings, self.core_steps())
+    }
+
+    /// What the core publishes where everything but a checkpoint is lost after one to three ticks
+    /// again and again, and the number of workers is another each time.
+    pub fn run_with_restarts(&self) -> Vec<dataflow::view::Publication> {
+        let settings = judge::settings(self.settings);
+        let mut left = self.core_steps().into_iter();
+        let mut parts = Vec::new();
+        while left.len() > 0 {
+            let (part, steps) = (parts.len(), (self.steps.len() + parts.len()) % 3 + 1);
+            let workers = (self.workers + part) % 4 + 1;
+            parts.push((workers, left.by_ref().take(steps).collect()));
+        }
+        harness::run_in_parts(self.partitions, settings, parts)
+    }
+
+    fn core_steps(&self) -> Vec<harness::Step> {
         let mut log = self.empty_log();
         let steps = self.steps.iter().map(|step| harness::Step {
             register: step.register.clone(),
             messages: judge::append(&mut log, &step.messages),
             tick: step.tick,
         });
-        let settings = judge::settings(self.settings);
-        harness::run(self.workers, self.partitions, settings, steps.collect())
+        steps.collect()
     }
 
     /// What is there at each tick.

@@ -175,7 +175,7 @@ impl<'a> Counter<'a> {
             if wait.is_zero()
                 && let Some(tick) = ticker.next()?
             {
-                self.engine.announce(tick);
+                self.engine.announce(tick, dataflow::engine::Mark::None);
                 return Ok(None);
             }
             let wait = ticker.wait(behind);
