@@ -436,7 +436,11 @@ impl Engine {
         }
         for (partition, next) in &self.next_offsets {
             // A partition is reported from the start on, at offset 0 too: by one more than it is.
-            let reported = self.reported.get(partition).copied().unwrap_or(-1);
+            let reported = self.reported.get(partition).copied().unwrap_or_else(|| {
+                let first = self.first_offsets.get(partition).unwrap_or(next);
+                self.reads.update(Read::FirstOffset(*partition), first + 1);
+                -1
+            });
             if reported != *next {
                 self.reads.update(Read::Offset(*partition), next - reported);
                 self.reported.insert(*partition, *next);
@@ -472,7 +476,11 @@ impl Engine {
         let each = self.next_offsets.iter();
         each.map(|(&partition, &next_offset)| Position {
             partition,
-            first_offset: self.first_offsets[&partition],
+            first_offset: self
+                .first_offsets
+                .get(&partition)
+                .copied()
+                .unwrap_or_default(),
             next_offset,
             latest_ms: self.intake.latest_ms(partition),
         })

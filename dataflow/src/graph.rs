@@ -73,6 +73,8 @@ pub enum Read {
     Refused(Reason),
     /// By how much the next offset of a partition grew; a new partition starts at its first.
     Offset(u32),
+    /// Where the counting of a partition began, told once and by one more than it is.
+    FirstOffset(u32),
     /// Identical copies that were counted before the service was started.
     Duplicates,
 }

@@ -9,6 +9,8 @@
 //! Invariant: nothing here does IO, asks what time it is or reads the environment. Bad input is
 //! data (a refusal, a set-aside cast), so the core cannot fail, only be wrong.
 
+#![forbid(unsafe_code)]
+
 pub mod accept;
 pub mod answer;
 pub mod directory;

@@ -50,6 +50,7 @@ pub struct Snapshot {
     settings: Arc<ViewSettings>,
     tick: u64,
     directory: Arc<Directory>,
+    first_offsets: OrdMap<u32, i64>,
     next_offsets: OrdMap<u32, i64>,
     contests: OrdMap<u32, Arc<ContestView>>,
     messages: i64,
@@ -99,6 +100,7 @@ impl Snapshot {
             settings: Arc::new(settings),
             tick: 0,
             directory: Arc::default(),
+            first_offsets: OrdMap::new(),
             next_offsets: OrdMap::new(),
             contests: OrdMap::new(),
             messages: 0,
@@ -181,6 +183,9 @@ impl Snapshot {
             Row::Read(Read::Refused(reason)) => {
                 *self.refused.entry(reason).or_default() += by;
             }
+            Row::Read(Read::FirstOffset(partition)) => {
+                *self.first_offsets.entry(partition).or_insert(-1) += by;
+            }
             Row::Read(Read::Offset(partition)) => {
                 *self.next_offsets.entry(partition).or_insert(-1) += by;
             }
@@ -230,6 +235,12 @@ impl Snapshot {
     pub fn next_offsets(&self) -> impl Iterator<Item = (u32, i64)> {
         let offsets = self.next_offsets.iter();
         offsets.map(|(partition, next)| (*partition, *next))
+    }
+
+    /// Where the counting of every partition began, by partition.
+    pub fn first_offsets(&self) -> impl Iterator<Item = (u32, i64)> {
+        let offsets = self.first_offsets.iter();
+        offsets.map(|(partition, first)| (*partition, *first))
     }
 
     /// What no kept event tells of what is counted here.

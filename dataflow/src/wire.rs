@@ -101,6 +101,15 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All reasons.
+    pub const ALL: [Reason; 5] = [
+        Reason::TooLarge,
+        Reason::MalformedJson,
+        Reason::MissingField,
+        Reason::BadField,
+        Reason::FutureTimestamp,
+    ];
+
     /// The word for it in answers and headers.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -14,6 +14,8 @@
 //! on every machine. Nothing here prints, ends the process or asks for the time of day, but
 //! [`deliver()`] for its pace and the HTTP target for its patience.
 
+#![forbid(unsafe_code)]
+
 pub mod batch;
 pub mod deliver;
 pub mod election;

@@ -50,6 +50,10 @@ pub struct Args {
     #[arg(long, env = "TALLYFLOW_HOSTFILE", value_name = "FILE")]
     pub hostfile: Option<PathBuf>,
 
+    /// Start all processes of -n on this machine, on free ports, and again when one fails
+    #[arg(long, conflicts_with_all = ["process", "hostfile"])]
+    pub local_cluster: bool,
+
     /// Where to serve HTTP
     #[arg(
         long,
@@ -70,6 +74,53 @@ pub struct Args {
     /// Read votes from Kafka
     #[arg(long, env = "KAFKA_BOOTSTRAP_SERVERS", value_name = "HOST:PORT")]
     pub kafka: Option<String>,
+
+    /// An option of the Kafka client, such as security.protocol=SASL_SSL; may be given more than once
+    #[arg(
+        long = "kafka-option",
+        env = "TALLYFLOW_KAFKA_OPTIONS",
+        value_name = "KEY=VALUE",
+        hide_env_values = true
+    )]
+    #[arg(value_delimiter = ';', value_parser = parse_option)]
+    pub kafka_options: Vec<(String, String)>,
+
+    /// Partitions of a topic that is made since it is not there
+    #[arg(
+        long,
+        env = "TALLYFLOW_PARTITIONS",
+        value_name = "N",
+        default_value_t = 8
+    )]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub partitions: u16,
+
+    /// Make no topic that is not there
+    #[arg(long, env = "TALLYFLOW_NO_CREATE_TOPICS")]
+    pub no_create_topics: bool,
+
+    /// Count a topic whose first messages are gone
+    #[arg(long, env = "TALLYFLOW_ACCEPT_TRUNCATED")]
+    pub accept_truncated: bool,
+
+    /// Where checkpoints are kept: a directory or s3://BUCKET/PREFIX [default: checkpoints in the
+    /// data directory]
+    #[arg(long, env = "TALLYFLOW_CHECKPOINTS", value_name = "PLACE")]
+    pub checkpoints: Option<String>,
+
+    /// The time between two checkpoints
+    #[arg(
+        long,
+        env = "TALLYFLOW_CHECKPOINT_EVERY",
+        value_name = "TIME",
+        default_value = "10s"
+    )]
+    #[arg(value_parser = parse_interval)]
+    pub checkpoint_every: Duration,
+
+    /// Count the log from its beginning, whatever checkpoints there are
+    #[arg(long)]
+    pub recount: bool,
 
     /// The topic of the votes
     #[arg(
@@ -162,6 +213,29 @@ pub enum LogFormat {
     /// One JSON object a line.
     Json,
 }
+
+/// Reads `key=value`.
+fn parse_option(typed: &str) -> Result<(String, String), String> {
+    match typed.split_once('=') {
+        // The value may be a secret, so it is in no message.
+        Some((key, value)) if !key.trim().is_empty() => {
+            Ok((key.trim().to_string(), value.to_string()))
+        }
+        _ => Err("write it as key=value".to_string()),
+    }
+}
+
+/// Reads `10s`, `500ms`, `1min`; a bare number is seconds.
+fn parse_interval(typed: &str) -> Result<Duration, String> {
+    let interval = parse_duration(typed)?;
+    if interval < INTERVAL_MIN {
+        return Err("at least 100ms".to_string());
+    }
+    Ok(interval)
+}
+
+/// The shortest time between two checkpoints.
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
 
 /// The longest lateness and horizon: what fits beside any instant.
 const DURATION_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);

@@ -1,50 +1,78 @@
 //! The counting threads: records and registers in, publications out.
 //!
-//! One timely worker a thread. Each reads its partitions, hands the records to the engine and
-//! steps it; worker 0 opens the ticks, by the clock and by need. What closes is applied to the
-//! snapshot by the first worker of the process, and published once every partition has reached
-//! the end that it had at the start. A worker that fails ends the process: a count that goes on
-//! without one of its parts would be wrong.
+//! ```text
+//!  begin ── which checkpoint, log, key ──▶ workers ── view ──▶ Publisher
+//!                                            │ events that changed
+//!                                            ▼
+//!                                          keeper ──▶ checkpoints
+//! ```
+//!
+//! One timely worker a thread. Each takes again its share of the checkpoint, then reads its
+//! partitions, hands the records to the engine and steps it; worker 0 opens the ticks, by the
+//! clock and by need. What closes is applied to the snapshot by the first worker of each process,
+//! and published once every partition has reached the end that it had at the start. A worker that
+//! fails ends the process: a count that goes on without one of its parts would be wrong.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::Thread;
+use std::thread::{JoinHandle, Thread};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 use dataflow::engine::{Engine, Settings as EngineSettings};
 use dataflow::register::Register;
 use dataflow::view::ViewSettings;
 use timely::communication::WorkerGuards;
+use timely::worker::Worker;
 
-use crate::facts::Facts;
+use crate::checkpoint::CheckpointError;
+use crate::cluster::ClusterError;
 use crate::publish::Publisher;
 use crate::source::{Extent, Log, LogError};
+pub use begin::{BeginError, BeginSettings, Begun, begin};
+use ceiling::Ceiling;
+pub use keeper::{CheckpointStatus, Keeper};
+use restore::Before;
 use ticker::Ticker;
 use worker::Counter;
 
+mod begin;
+mod ceiling;
+mod keeper;
+mod lead;
+mod refusals;
+mod restore;
 mod ticker;
+mod view;
 mod worker;
 
 /// What the counting needs.
+#[derive(Clone)]
 pub struct Settings {
-    /// Worker threads.
+    /// Worker threads of this process.
     pub workers: usize,
-    /// The key of the hashes of voters.
-    pub hash_key: [u8; 16],
+    /// Which process this is.
+    pub process: usize,
+    /// How many there are.
+    pub processes: usize,
     /// How far behind a vote may be, and how long windows are served.
     pub view: ViewSettings,
+    /// The time between two checkpoints.
+    pub checkpoint_every: Duration,
 }
 
 /// The threads that count, and what reaches them.
 pub struct Counting {
     guards: WorkerGuards<Result<(), CountError>>,
-    reach: Reach,
+    keeper: Keeper,
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// A cheap handle to the workers: registers, and the end.
 #[derive(Clone)]
 pub struct Reach {
     registers: Sender<Arc<Register>>,
+    receiver: Receiver<Arc<Register>>,
     stop: Arc<AtomicBool>,
     threads: Arc<Mutex<Vec<Thread>>>,
 }
@@ -52,15 +80,53 @@ pub struct Reach {
 /// What ends the counting.
 #[derive(Debug, thiserror::Error)]
 pub enum CountError {
-    /// The log cannot be read, or a fact not be stored.
+    /// The log cannot be read.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// It could not begin.
+    #[error(transparent)]
+    Begin(#[from] BeginError),
+    /// A file of the checkpoint cannot be read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The processes do not come together.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// The threads do not start.
     #[error("could not start the worker threads: {0}")]
     Start(String),
+    /// What was taken again is not what was kept.
+    #[error(
+        "checkpoint {number} does not give the counts with which it was written ({kept}, and now \
+         {found}): start once with --recount to count the log from its beginning, and report this \
+         as a fault"
+    )]
+    Restored {
+        /// The checkpoint.
+        number: u64,
+        /// What it says.
+        kept: String,
+        /// What it gives.
+        found: String,
+    },
+    /// Another process was told to end, and so all did.
+    #[error("another process was told to end, and all end together; start all again to count on")]
+    EndedByOther,
     /// A worker has panicked.
     #[error("a worker thread has failed: {0}; this is a bug, and a restart counts on")]
     Panic(String),
+}
+
+impl Default for Reach {
+    fn default() -> Reach {
+        let (registers, receiver) = crossbeam_channel::unbounded();
+        Reach {
+            registers,
+            receiver,
+            stop: Arc::default(),
+            threads: Arc::default(),
+        }
+    }
 }
 
 impl Reach {
@@ -82,6 +148,11 @@ impl Reach {
         self.stop.load(Ordering::Relaxed)
     }
 
+    /// The flag itself, for whoever waits before there are workers.
+    pub fn stop_flag(&self) -> &AtomicBool {
+        &self.stop
+    }
+
     fn wake(&self) {
         for thread in self.threads().iter() {
             thread.unpark();
@@ -94,85 +165,176 @@ impl Reach {
     }
 }
 
+/// What all workers of a process use.
+struct Shared {
+    log: Arc<dyn Log>,
+    receiver: Receiver<Arc<Register>>,
+    reach: Reach,
+    publisher: Publisher,
+    keeper: Keeper,
+    before: Option<Arc<Before>>,
+    /// What is in force after the start.
+    register: Arc<Register>,
+    /// Where the partitions ended at the start.
+    extents: Vec<Extent>,
+    workers: usize,
+    processes: usize,
+    checkpoint_every: Duration,
+    next_checkpoint: u64,
+    accept_truncated: bool,
+}
+
+impl Shared {
+    /// Whether a partition of which nothing is counted yet may be counted.
+    fn check_first(&self, extent: &Extent) -> Result<(), BeginError> {
+        if extent.first_offset > 0 && !self.accept_truncated {
+            return Err(BeginError::Truncated {
+                topic: self.log.topic().to_string(),
+                partition: extent.partition,
+                first_offset: extent.first_offset,
+            });
+        }
+        Ok(())
+    }
+}
+
 impl Counting {
-    /// Starts the workers on all of a log, under a register. `failed` is called, on a worker's
-    /// thread, when one of them ends by an error.
+    /// Starts the workers on what was begun with, under a register. `failed` is called, on a
+    /// worker's thread, when one of them ends by an error.
     pub fn start(
         settings: Settings,
+        begun: Begun,
         log: Arc<dyn Log>,
         register: Arc<Register>,
-        facts: Facts,
-        last_tick: u64,
+        reach: Reach,
         publisher: Publisher,
         failed: impl Fn(&CountError) + Send + Sync + 'static,
     ) -> Result<Counting, CountError> {
-        let (registers, receiver) = crossbeam_channel::unbounded();
-        let reach = Reach {
-            registers,
-            stop: Arc::default(),
-            threads: Arc::default(),
+        let threads = |error: std::io::Error| CountError::Start(error.to_string());
+        let woken = reach.clone();
+        let keeping = keeper::Settings {
+            place: begun.place.clone(),
+            process: settings.process,
+            processes: settings.processes,
+            workers: settings.workers,
+            topic: log.topic().to_string(),
+            topic_id: begun.topic_id.clone(),
+            hash_key: begun.hash_key,
+            lateness_ms: settings.view.lateness_ms,
+            next_number: begun.next_number,
+            runs: begun
+                .before
+                .as_ref()
+                .map(|before| before.manifest().runs.clone())
+                .unwrap_or_default(),
+            damaged: begun.damaged,
+            register: match &begun.before {
+                Some(before) => Arc::clone(&before.register),
+                None => Arc::clone(&register),
+            },
         };
-        reach.adopt(register);
+        let (keeper, keeper_thread) =
+            Keeper::start(keeping, move || woken.wake()).map_err(threads)?;
+        let mut own_threads = vec![keeper_thread];
+        let mut ticker = None;
+        if settings.process == 0 {
+            let woken = reach.clone();
+            let wake = move || woken.wake();
+            let (ceiling, thread) =
+                Ceiling::start(begun.place, begun.last_tick, wake).map_err(threads)?;
+            own_threads.push(thread);
+            ticker = Some(Ticker::new(ceiling));
+        }
         let shared = Shared {
-            extents: log.extents()?,
+            extents: begun.extents,
             log,
-            receiver,
-            reach: reach.clone(),
+            receiver: reach.receiver.clone(),
+            reach,
             publisher,
+            keeper: keeper.clone(),
+            before: begun.before,
+            register,
+            workers: settings.workers,
+            processes: settings.processes,
+            checkpoint_every: settings.checkpoint_every,
+            next_checkpoint: begun.next_number,
+            accept_truncated: begun.accept_truncated,
         };
-        let config = timely::Config::process(settings.workers);
-        let ticker = Mutex::new(Some(Ticker::new(facts, last_tick)));
-        let guards = timely::execute(config, move |worker| {
-            shared.reach.threads().push(std::thread::current());
-            let engine = Engine::new(
-                worker,
-                EngineSettings {
-                    hash_key: settings.hash_key,
-                    lateness_ms: settings.view.lateness_ms,
-                    workers_per_process: settings.workers,
-                    restores: false,
-                    keeps: false,
-                },
-            );
-            let ticker = if worker.index() == 0 {
-                // Taken by worker 0 alone, so nobody can have panicked with it.
-                ticker.lock().unwrap_or_else(PoisonError::into_inner).take()
-            } else {
-                None
+        let engine = EngineSettings {
+            hash_key: begun.hash_key,
+            lateness_ms: settings.view.lateness_ms,
+            workers_per_process: settings.workers,
+            restores: shared.before.is_some(),
+            keeps: true,
+        };
+        let ticker = Mutex::new(ticker);
+        let lock = begun._lock;
+        let work = move |worker: &mut Worker| {
+            // Held until the last worker has ended.
+            let _ = &lock;
+            let counted = work(worker, engine, &shared, &settings.view, &ticker);
+            let counted = match counted {
+                Ok(()) if !shared.reach.stopping() => Err(CountError::EndedByOther),
+                counted => counted,
             };
-            let outcome = Counter::new(worker, engine, &shared, &settings.view, ticker)
-                .and_then(Counter::run);
-            if let Err(error) = &outcome {
+            if let Err(error) = &counted {
                 failed(error);
             }
-            outcome
+            counted
+        };
+        let guards = match begun.links {
+            Some(links) => links.execute(settings.workers, work)?,
+            None => timely::execute(timely::Config::process(settings.workers), work)
+                .map_err(CountError::Start)?,
+        };
+        Ok(Counting {
+            guards,
+            keeper,
+            threads: own_threads,
         })
-        .map_err(CountError::Start)?;
-        Ok(Counting { guards, reach })
     }
 
-    /// A handle to the workers.
-    pub fn reach(&self) -> Reach {
-        self.reach.clone()
+    /// The handle to what checkpoints are made by.
+    pub fn keeper(&self) -> Keeper {
+        self.keeper.clone()
     }
 
-    /// Ends the workers and waits for them.
-    pub fn end(self) -> Result<(), CountError> {
-        self.reach.stop();
+    /// Leaves workers alone that cannot end any more: the process is about to.
+    pub fn abandon(self) {
+        std::mem::forget(self.guards);
+    }
+
+    /// Waits until all workers have ended.
+    pub fn join(self) -> Result<(), CountError> {
         let mut outcome = Ok(());
-        for guard in self.guards.join() {
-            outcome = outcome.and(guard.map_err(CountError::Panic).flatten());
+        for ended in self.guards.join() {
+            let ended = ended.map_err(CountError::Panic).and_then(|ended| ended);
+            outcome = outcome.and(ended);
+        }
+        self.keeper.end();
+        for thread in self.threads {
+            // One that has panicked has said so.
+            let _ = thread.join();
         }
         outcome
     }
 }
 
-/// What the workers of a process share.
-struct Shared {
-    log: Arc<dyn Log>,
-    /// The partitions as they were at the start.
-    extents: Vec<Extent>,
-    receiver: Receiver<Arc<Register>>,
-    reach: Reach,
-    publisher: Publisher,
+/// One worker's life.
+fn work(
+    worker: &mut Worker,
+    engine: EngineSettings,
+    shared: &Shared,
+    view: &ViewSettings,
+    ticker: &Mutex<Option<Ticker>>,
+) -> Result<(), CountError> {
+    shared.reach.threads().push(std::thread::current());
+    let engine = Engine::new(worker, engine);
+    let ticker = if worker.index() == 0 {
+        // Taken by worker 0 alone, so nobody can have panicked with it.
+        ticker.lock().unwrap_or_else(PoisonError::into_inner).take()
+    } else {
+        None
+    };
+    Counter::new(worker, engine, shared, view, ticker)?.run()
 }

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::count::Reach;
 use crate::http::Demo;
+use crate::plan::CHECKPOINTS;
 use crate::publish::Publisher;
 use crate::source::embedded::EmbeddedLog;
 use crate::source::{LogError, Message};
@@ -125,6 +126,10 @@ pub fn prepare(
         }
         Some(_) if fresh => {
             remove_log(&directory.join(LOG), topic)?;
+            let checkpoints = directory.join(CHECKPOINTS);
+            if checkpoints.exists() {
+                fs::remove_dir_all(&checkpoints).map_err(io)?;
+            }
         }
         Some(mark) if mark != demo => {
             return Err(DemoError::Other {

@@ -1,7 +1,9 @@
 //! tallyflow: counts votes while they are cast.
 //!
 //! ```text
-//!  cli → plan → run ─┬─ source/    the log: votes in, records out
+//!  cli → plan → run ─┬─ source/    the log, embedded or Kafka: votes in, records out
+//!                    ├─ cluster    the other processes, where there are several
+//!                    ├─ checkpoint/ files that a restart goes on from
 //!                    ├─ register   the reference data, followed while it changes
 //!                    ├─ count      the dataflow's threads; publishes to publish
 //!                    ├─ http/      answers, the stream, POST; the page in web/
@@ -14,10 +16,11 @@ use clap::Parser;
 
 use cli::{Args, LogFormat};
 
+mod checkpoint;
 mod cli;
+mod cluster;
 mod count;
 mod demo;
-mod facts;
 mod http;
 mod operations;
 mod plan;
@@ -32,16 +35,26 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The exit code when a worker thread panics; `EX_SOFTWARE` of sysexits(3).
 const PANIC_CODE: i32 = 70;
 
+/// The exit code when another process of the count is lost; `EX_TEMPFAIL` of sysexits(3).
+const PEER_LOST_CODE: i32 = 75;
+
+/// How timely begins what it says when a connection fails.
+const PEER_LOST: &str = "timely communication error: ";
+
 fn main() -> ExitCode {
     // A `.env` that is absent is the usual case; one that cannot be read says so by its effect.
     let _ = dotenvy::dotenv();
     let args = Args::parse();
     log_as(args.log_format);
     end_when_a_worker_panics();
-    match plan::plan(&args)
-        .map_err(Into::into)
-        .and_then(|plan| run::run(&args, plan))
-    {
+    let outcome = plan::plan(&args).map_err(Into::into).and_then(|plan| {
+        if args.local_cluster {
+            cluster::local::run(args.processes, args.listen)
+        } else {
+            run::run(&args, plan)
+        }
+    });
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("tallyflow: {error:#}");
@@ -69,9 +82,18 @@ fn log_as(format: LogFormat) {
 fn end_when_a_worker_panics() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
+        let said = panic.payload_as_str().unwrap_or_default();
+        if let Some((_, what)) = said.split_once(PEER_LOST) {
+            eprintln!(
+                "tallyflow: lost another process of the count: {what}. All end together; started \
+                 again, they go on from the newest checkpoint"
+            );
+            std::process::exit(PEER_LOST_CODE);
+        }
         report(panic);
         let thread = std::thread::current();
-        let counts = |name: &str| name.starts_with("timely") || name == "log-commit";
+        let keeps = |name: &str| matches!(name, "log-commit" | "checkpoint" | "ceiling");
+        let counts = |name: &str| name.starts_with("timely") || keeps(name);
         if thread.name().is_some_and(counts) {
             eprintln!(
                 "tallyflow: a counting thread has failed; this is a bug. A restart counts on"

@@ -1,22 +1,27 @@
 //! How the service is, for `/status`: facts that no snapshot holds, answered from memory.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use crate::count::Keeper;
 use crate::demo::DemoState;
 use crate::http::{Operations, PartitionExtent, StatusSource};
 use crate::register::LastError;
 use crate::source::Log;
 
-/// Where the facts are.
+/// Where the facts are. Those that a start brings with it are set once they are there.
 pub struct Facts {
     /// The log.
     pub log: Arc<dyn Log>,
-    /// Worker threads.
+    /// Worker threads of each process.
     pub workers: usize,
+    /// Processes.
+    pub processes: usize,
     /// Why the register file is not in force.
-    pub register_error: Option<LastError>,
+    pub register_error: OnceLock<LastError>,
+    /// What checkpoints are made by.
+    pub keeper: OnceLock<Keeper>,
     /// The demo, where this is one.
-    pub demo: Option<DemoState>,
+    pub demo: OnceLock<DemoState>,
 }
 
 impl StatusSource for Facts {
@@ -31,10 +36,13 @@ impl StatusSource for Facts {
         });
         Operations {
             workers: self.workers,
-            processes: 1,
+            processes: self.processes,
             partitions: partitions.collect(),
-            register_error: self.register_error.as_ref().and_then(LastError::get),
-            demo: self.demo.as_ref().map(DemoState::get),
+            log: self.log.health(),
+            checkpoint: self.keeper.get().map(Keeper::status),
+            sinks: Vec::new(),
+            register_error: self.register_error.get().and_then(LastError::get),
+            demo: self.demo.get().map(DemoState::get),
         }
     }
 }

@@ -137,6 +137,14 @@ impl Publisher {
         self.shared.progress.store(Arc::new(progress));
     }
 
+    /// Says what the start waits for, before there is anything to count.
+    pub fn set_waiting(&self, what: Option<String>) {
+        self.set_progress(Progress {
+            waiting_for: what,
+            ..Progress::default()
+        });
+    }
+
     fn history(&self) -> MutexGuard<'_, History<ContestChange>> {
         // A panic in merging leaves the history whole: it only ever adds or drops entries.
         self.shared

@@ -13,8 +13,6 @@ use std::time::{Duration, SystemTime};
 
 use dataflow::register::{Problem, Register, RegisterChange};
 
-use crate::facts::Facts;
-
 mod parse;
 
 /// How often the file is looked at.
@@ -95,39 +93,36 @@ struct Stamp {
 
 impl RegisterFile {
     /// Reads the file at the start. If it cannot be used and there is one that was in force
-    /// before, that one is; else the error is final.
-    pub fn open(path: &Path, facts: &Facts, change: RegisterChange) -> anyhow::Result<Self> {
-        let last_good = facts.register()?;
+    /// before, that one is; else the error is final. `last_good` is the one with which the votes
+    /// so far were counted; without one they are counted from the log anew, so the register may
+    /// be any.
+    pub fn open(
+        path: &Path,
+        last_good: Option<Arc<Register>>,
+        change: RegisterChange,
+    ) -> Result<Self, RegisterError> {
         let last_error = LastError::default();
         let seen = stamp(path);
-        let read = read(path).and_then(|register| {
-            // The votes are counted from the log anew, so the register may differ in all that
-            // only binds a running count.
-            let change = RegisterChange {
-                recounted: true,
-                ..change
-            };
-            let none = Register::default();
-            accept(path, register, last_good.as_ref().unwrap_or(&none), change)
-        });
+        let none = Arc::default();
+        let before = last_good.as_ref().unwrap_or(&none);
+        let first = RegisterChange {
+            recounted: last_good.is_none(),
+            ..change
+        };
+        let read = read(path).and_then(|register| accept(path, register, before, first));
         let in_force = match (read, last_good) {
-            (Ok(register), last_good) => {
-                if last_good.as_ref() != Some(&register) {
-                    facts.keep_register(&register)?;
-                }
-                register
-            }
+            (Ok(register), _) => Arc::new(register),
             (Err(error), Some(last_good)) => {
                 tracing::error!(%error, "counting goes on with the register that was in force last");
                 last_error.set(Some(error.to_string()));
                 last_good
             }
-            (Err(error), None) => return Err(error.into()),
+            (Err(error), None) => return Err(error),
         };
         Ok(RegisterFile {
             path: path.to_path_buf(),
             change,
-            in_force: Arc::new(in_force),
+            in_force,
             seen,
             last_error,
         })
@@ -147,7 +142,6 @@ impl RegisterFile {
     /// in force.
     pub fn follow(
         mut self,
-        facts: Facts,
         stop: Arc<AtomicBool>,
         hand_over: impl Fn(Arc<Register>) + Send + 'static,
     ) -> std::io::Result<JoinHandle<()>> {
@@ -160,7 +154,7 @@ impl RegisterFile {
                 before = now;
                 if still && now != self.seen {
                     self.seen = now;
-                    self.look(&facts, &hand_over);
+                    self.look(&hand_over);
                 }
             }
         };
@@ -169,7 +163,7 @@ impl RegisterFile {
             .spawn(follow)
     }
 
-    fn look(&mut self, facts: &Facts, hand_over: &impl Fn(Arc<Register>)) {
+    fn look(&mut self, hand_over: &impl Fn(Arc<Register>)) {
         let read = read(&self.path)
             .and_then(|register| accept(&self.path, register, &self.in_force, self.change));
         match read {
@@ -177,9 +171,6 @@ impl RegisterFile {
                 self.last_error.set(None);
                 if register == *self.in_force {
                     return;
-                }
-                if let Err(error) = facts.keep_register(&register) {
-                    tracing::error!(%error, "the new register holds until the next restart only");
                 }
                 self.in_force = Arc::new(register);
                 tracing::info!(

@@ -1,24 +1,29 @@
 //! Starts everything in order, waits for the end, and ends it in order.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::Context;
 use dataflow::register::{Register, RegisterChange};
 use dataflow::view::ViewSettings;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
+use crate::checkpoint::Place;
 use crate::cli::Args;
-use crate::count::{Counting, Settings as CountSettings};
-use crate::facts::Facts;
+use crate::cluster::Hello;
+use crate::count::{BeginSettings, Counting, Reach, Settings as CountSettings, begin};
+use crate::operations::Facts;
 use crate::plan::{Plan, RegisterFrom};
 use crate::publish::{CHANGES_BYTES_MAX, CHANGES_KEPT, Publisher};
 use crate::register::RegisterFile;
 use crate::source::embedded::EmbeddedLog;
-use crate::{demo, http, operations};
+use crate::source::kafka::{KafkaLog, KafkaSettings};
+use crate::source::{Log, Writer};
+use crate::{demo, http};
 
 /// The longest topic name, as Kafka has it.
 const TOPIC_BYTES_MAX: usize = 249;
@@ -30,10 +35,11 @@ pub fn run(args: &Args, plan: Plan) -> anyhow::Result<()> {
     settings.check()?;
     let runtime = tokio::runtime::Runtime::new().context("could not start the runtime")?;
     let listener = runtime.block_on(async { settings.bind() })?;
-    let log = Arc::new(open_log(args, &plan)?);
-    let outcome = serve(args, plan, &runtime, listener, settings, &log);
+    let log = open_log(args, &plan)?;
+    let service = Service::new(args, plan, &log, runtime.handle().clone());
+    let outcome = runtime.block_on(service.serve(listener, settings, &log));
     // Whatever else failed, what was acknowledged is safe and the directory is given free.
-    let closed = log.close().context("could not close the log");
+    let closed = log.close();
     outcome.and(closed)
 }
 
@@ -58,137 +64,313 @@ fn check_topic(topic: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn open_log(args: &Args, plan: &Plan) -> anyhow::Result<EmbeddedLog> {
+/// The log that is counted.
+enum AnyLog {
+    Embedded(Arc<EmbeddedLog>),
+    Kafka(Arc<KafkaLog>),
+}
+
+impl AnyLog {
+    fn log(&self) -> Arc<dyn Log> {
+        match self {
+            AnyLog::Embedded(log) => Arc::clone(log) as _,
+            AnyLog::Kafka(log) => Arc::clone(log) as _,
+        }
+    }
+
+    fn writer(&self) -> Arc<dyn Writer> {
+        match self {
+            AnyLog::Embedded(log) => Arc::clone(log) as _,
+            AnyLog::Kafka(log) => Arc::clone(log) as _,
+        }
+    }
+
+    fn close(&self) -> anyhow::Result<()> {
+        match self {
+            AnyLog::Embedded(log) => log.close().context("could not close the log"),
+            AnyLog::Kafka(_) => Ok(()),
+        }
+    }
+}
+
+fn open_log(args: &Args, plan: &Plan) -> anyhow::Result<AnyLog> {
     match &plan.register {
         RegisterFrom::File(_) => demo::refuse_demo(&plan.data)?,
         RegisterFrom::Demo(election) => {
             demo::prepare(&plan.data, election.election_id(), &args.topic, args.fresh)?;
         }
     }
+    if let Some(bootstrap) = &plan.kafka {
+        let log = KafkaLog::connect(KafkaSettings {
+            bootstrap: bootstrap.clone(),
+            topic: args.topic.clone(),
+            options: args.kafka_options.clone(),
+            create_topic: !args.no_create_topics,
+            partitions_new: args.partitions.into(),
+            accept_truncated: args.accept_truncated,
+        })?;
+        return Ok(AnyLog::Kafka(Arc::new(log)));
+    }
     let directory = plan.data.join(demo::LOG);
     std::fs::create_dir_all(&directory)
         .with_context(|| format!("could not make the directory '{}'", directory.display()))?;
-    Ok(EmbeddedLog::open(&directory, &args.topic)?)
+    let log = EmbeddedLog::open(&directory, &args.topic)?;
+    Ok(AnyLog::Embedded(Arc::new(log)))
 }
 
-/// Counts and serves until the end.
-fn serve(
-    args: &Args,
-    plan: Plan,
-    runtime: &tokio::runtime::Runtime,
-    listener: tokio::net::TcpListener,
-    settings: http::Settings,
-    log: &Arc<EmbeddedLog>,
-) -> anyhow::Result<()> {
-    let facts = Facts::new(Arc::clone(log));
-    let publisher = Publisher::new(CHANGES_KEPT, CHANGES_BYTES_MAX);
-    let (register, file) = open_register(args, &plan.register, &facts)?;
-    let (failed, mut failure) = mpsc::unbounded_channel();
-    let counting = Counting::start(
-        count_settings(args, &facts)?,
-        Arc::clone(log) as _,
-        register,
-        facts.clone(),
-        facts.tick_ceiling()?,
-        publisher.clone(),
-        move |error| {
-            // Nobody listens any more once the end has begun.
-            let _ = failed.send(error.to_string());
-        },
-    )?;
-    let reach = counting.reach();
-    let mut helpers: Vec<JoinHandle<()>> = Vec::new();
-    let stop = Arc::new(AtomicBool::new(false));
-    let mut status = operations::Facts {
-        log: Arc::clone(log) as _,
-        workers: args.workers.into(),
-        register_error: None,
-        demo: None,
-    };
-    if let Some(file) = file {
-        status.register_error = Some(file.last_error());
-        let reach = reach.clone();
-        let hand_over = move |register| reach.adopt(register);
-        helpers.push(file.follow(facts, Arc::clone(&stop), hand_over)?);
-    }
-    if let RegisterFrom::Demo(election) = &plan.register {
-        let handle = runtime.handle().clone();
-        let (state, thread) =
-            demo::start(election, Arc::clone(log), handle, publisher.clone(), reach)?;
-        status.demo = Some(state);
-        helpers.push(thread);
-    }
-    let parts = http::Parts {
-        settings,
-        publisher,
-        writer: Arc::clone(log) as _,
-        status: Arc::new(status),
-    };
-    let served = runtime.block_on(until_the_end(listener, parts, &mut failure));
-    stop.store(true, Ordering::Relaxed);
-    let counted = counting.end().context("could not count on");
-    for helper in helpers {
-        helper.thread().unpark();
-        // A helper that has panicked has said so.
-        let _ = helper.join();
-    }
-    served.and(counted)
+/// What is started beside the HTTP server, as far as it has come.
+#[derive(Default)]
+struct Started {
+    counting: Option<Counting>,
+    helpers: Vec<JoinHandle<()>>,
 }
 
-fn count_settings(args: &Args, facts: &Facts) -> anyhow::Result<CountSettings> {
-    let ms = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-    Ok(CountSettings {
-        workers: args.workers.into(),
-        hash_key: facts.hash_key()?,
-        view: ViewSettings {
+/// Counts and serves.
+struct Service {
+    count: CountSettings,
+    begin: BeginSettingsLater,
+    register: RegisterFrom,
+    change: RegisterChange,
+    publisher: Publisher,
+    reach: Reach,
+    facts: Arc<Facts>,
+    runtime: Handle,
+    /// Tells whatever else runs to end.
+    stop: Arc<AtomicBool>,
+    started: Mutex<Started>,
+}
+
+/// How to begin, but for the place, which may have to be waited for.
+struct BeginSettingsLater {
+    checkpoints: String,
+    cluster: Option<crate::cluster::Cluster>,
+    hello: Hello,
+    recount: bool,
+    accept_truncated: bool,
+}
+
+impl Service {
+    fn new(args: &Args, plan: Plan, log: &AnyLog, runtime: Handle) -> Arc<Service> {
+        let ms = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        let view = ViewSettings {
             topic: args.topic.as_str().into(),
             lateness_ms: ms(args.lateness),
             horizon_ms: ms(args.horizon),
-        },
-    })
-}
-
-fn open_register(
-    args: &Args,
-    from: &RegisterFrom,
-    facts: &Facts,
-) -> anyhow::Result<(Arc<Register>, Option<RegisterFile>)> {
-    let change = RegisterChange {
-        allow_drop: args.allow_drop,
-        recounted: false,
-    };
-    match from {
-        RegisterFrom::File(path) => {
-            let file = RegisterFile::open(Path::new(path), facts, change)?;
-            Ok((file.in_force(), Some(file)))
-        }
-        RegisterFrom::Demo(election) => Ok((Arc::new(election.register()), None)),
+        };
+        let hello = Hello {
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            process: args.process.into(),
+            processes: args.processes.into(),
+            workers: args.workers.into(),
+            topic: args.topic.clone(),
+            lateness_ms: view.lateness_ms,
+            horizon_ms: view.horizon_ms,
+        };
+        Arc::new(Service {
+            count: CountSettings {
+                workers: args.workers.into(),
+                process: args.process.into(),
+                processes: args.processes.into(),
+                view,
+                checkpoint_every: args.checkpoint_every,
+            },
+            begin: BeginSettingsLater {
+                checkpoints: plan.checkpoints,
+                cluster: plan.cluster,
+                hello,
+                recount: args.recount,
+                accept_truncated: args.accept_truncated,
+            },
+            register: plan.register,
+            change: RegisterChange {
+                allow_drop: args.allow_drop,
+                recounted: false,
+            },
+            publisher: Publisher::new(CHANGES_KEPT, CHANGES_BYTES_MAX),
+            reach: Reach::default(),
+            facts: Arc::new(Facts {
+                log: log.log(),
+                workers: args.workers.into(),
+                processes: args.processes.into(),
+                register_error: OnceLock::new(),
+                keeper: OnceLock::new(),
+                demo: OnceLock::new(),
+            }),
+            runtime,
+            stop: Arc::default(),
+            started: Mutex::default(),
+        })
     }
-}
 
-/// Serves until a signal or a failure; the signal's end is a good one.
-async fn until_the_end(
-    listener: tokio::net::TcpListener,
-    parts: http::Parts,
-    failure: &mut mpsc::UnboundedReceiver<String>,
-) -> anyhow::Result<()> {
-    let (end, ended) = watch::channel(false);
-    let address = listener.local_addr()?;
-    let mut server = tokio::spawn(http::serve(listener, parts, ended));
-    println!("tallyflow listens on http://{address}");
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    let outcome = tokio::select! {
-        _ = tokio::signal::ctrl_c() => Ok(()),
-        _ = terminate.recv() => Ok(()),
-        Some(error) = failure.recv() => Err(anyhow::anyhow!(error)),
-        served = &mut server => {
-            // Nobody asked it to: results that cannot be had are no service.
-            served.context("the http server has failed")??;
-            anyhow::bail!("the http server has ended by itself");
+    /// Serves until a signal or a failure; the signal's end is a good one.
+    async fn serve(
+        self: Arc<Service>,
+        listener: tokio::net::TcpListener,
+        settings: http::Settings,
+        log: &AnyLog,
+    ) -> anyhow::Result<()> {
+        let (end, ended) = watch::channel(false);
+        let address = listener.local_addr()?;
+        let parts = http::Parts {
+            settings,
+            publisher: self.publisher.clone(),
+            writer: log.writer(),
+            status: Arc::clone(&self.facts) as _,
+        };
+        let mut server = tokio::spawn(http::serve(listener, parts, ended));
+        println!("tallyflow listens on http://{address}");
+        let (failed, mut failure) = mpsc::unbounded_channel();
+        let starting = self.start_on_a_thread(log, failed)?;
+        let signal = tokio::signal::unix::SignalKind::terminate();
+        let mut terminate = tokio::signal::unix::signal(signal)?;
+        let outcome = tokio::select! {
+            _ = tokio::signal::ctrl_c() => Ok(()),
+            _ = terminate.recv() => Ok(()),
+            Some(error) = failure.recv() => Err(error),
+            served = &mut server => {
+                // Nobody asked it to: results that cannot be had are no service.
+                served.context("the http server has failed")??;
+                anyhow::bail!("the http server has ended by itself");
+            }
+        };
+        tracing::info!("ending");
+        let counted = match &outcome {
+            Ok(()) => self.end(starting).await,
+            Err(_) => self.abandon(),
+        };
+        end.send_replace(true);
+        let served = server.await.context("the http server has failed")?;
+        outcome.and(counted).and(served.map_err(Into::into))
+    }
+
+    fn start_on_a_thread(
+        self: &Arc<Service>,
+        log: &AnyLog,
+        failed: mpsc::UnboundedSender<anyhow::Error>,
+    ) -> anyhow::Result<JoinHandle<()>> {
+        let (service, log) = (
+            Arc::clone(self),
+            match log {
+                AnyLog::Embedded(log) => AnyLog::Embedded(Arc::clone(log)),
+                AnyLog::Kafka(log) => AnyLog::Kafka(Arc::clone(log)),
+            },
+        );
+        let start = move || {
+            if let Err(error) = service.start(&log, &failed)
+                && !service.reach.stopping()
+            {
+                // Nobody listens any more once the end has begun.
+                let _ = failed.send(error);
+            }
+        };
+        let thread = thread::Builder::new().name("start".to_string());
+        thread.spawn(start).context("could not start a thread")
+    }
+
+    /// Begins to count, as soon as everything is there that it needs.
+    fn start(
+        &self,
+        log: &AnyLog,
+        failed: &mpsc::UnboundedSender<anyhow::Error>,
+    ) -> anyhow::Result<()> {
+        let settings = BeginSettings {
+            place: Place::open(&self.begin.checkpoints, self.runtime.clone())?,
+            cluster: self.begin.cluster.clone(),
+            hello: self.begin.hello.clone(),
+            recount: self.begin.recount,
+            accept_truncated: self.begin.accept_truncated,
+        };
+        let waiting = |what| self.publisher.set_waiting(what);
+        let begun = begin(settings, &*log.log(), &waiting, self.reach.stop_flag())?;
+        let before = begun.before().map(|before| Arc::clone(&before.register));
+        let (register, file) = self.open_register(before)?;
+        let (told, reach) = (failed.clone(), self.reach.clone());
+        let counting = Counting::start(
+            self.count.clone(),
+            begun,
+            log.log(),
+            register,
+            reach.clone(),
+            self.publisher.clone(),
+            move |error| {
+                // Nobody listens any more once the end has begun.
+                let _ = told.send(anyhow::anyhow!(error.to_string()).context("could not count on"));
+            },
+        )?;
+        // Set here only.
+        let _ = self.facts.keeper.set(counting.keeper());
+        let mut helpers = Vec::new();
+        if let Some(file) = file {
+            let _ = self.facts.register_error.set(file.last_error());
+            let hand_over = move |register| reach.adopt(register);
+            helpers.push(file.follow(Arc::clone(&self.stop), hand_over)?);
         }
-    };
-    tracing::info!("ending");
-    end.send_replace(true);
-    let served = server.await.context("the http server has failed")?;
-    outcome.and(served.map_err(Into::into))
+        if let (RegisterFrom::Demo(election), AnyLog::Embedded(log)) = (&self.register, log) {
+            let (state, thread) = demo::start(
+                election,
+                Arc::clone(log),
+                self.runtime.clone(),
+                self.publisher.clone(),
+                self.reach.clone(),
+            )?;
+            let _ = self.facts.demo.set(state);
+            helpers.push(thread);
+        }
+        *self.started() = Started {
+            counting: Some(counting),
+            helpers,
+        };
+        Ok(())
+    }
+
+    fn open_register(
+        &self,
+        last_good: Option<Arc<Register>>,
+    ) -> anyhow::Result<(Arc<Register>, Option<RegisterFile>)> {
+        match &self.register {
+            // Process 0 reads it for all.
+            _ if self.count.process > 0 => Ok((last_good.unwrap_or_default(), None)),
+            RegisterFrom::File(path) => {
+                let file = RegisterFile::open(Path::new(path), last_good, self.change)?;
+                Ok((file.in_force(), Some(file)))
+            }
+            RegisterFrom::Demo(election) => Ok((Arc::new(election.register()), None)),
+        }
+    }
+
+    /// Ends the counting with a last checkpoint.
+    async fn end(self: &Arc<Service>, starting: JoinHandle<()>) -> anyhow::Result<()> {
+        self.reach.stop();
+        let service = Arc::clone(self);
+        let end = move || {
+            // One that has panicked has said so.
+            let _ = starting.join();
+            let started = std::mem::take(&mut *service.started());
+            let counted = started.counting.map_or(Ok(()), Counting::join);
+            service.stop.store(true, Ordering::Relaxed);
+            for helper in started.helpers {
+                helper.thread().unpark();
+                let _ = helper.join();
+            }
+            counted.context("could not end the counting well")
+        };
+        tokio::task::spawn_blocking(end)
+            .await
+            .context("the counting could not be ended")?
+    }
+
+    /// Leaves alone what cannot end by itself any more; the process is about to end.
+    fn abandon(&self) -> anyhow::Result<()> {
+        self.reach.stop();
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(counting) = self.started().counting.take() {
+            counting.abandon();
+        }
+        Ok(())
+    }
+
+    fn started(&self) -> std::sync::MutexGuard<'_, Started> {
+        // What is started is whole whoever panicked while holding it.
+        self.started.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -1,16 +1,17 @@
 //! When a tick closes and what it is called: the one place where the clock has a say.
 //!
 //! The clock only numbers ticks (law 6). Ticks grow strictly, and never pass a ceiling that is
-//! durable before; a start goes on above the ceiling, so no tick comes twice even if the clock was
-//! set back or the process was killed (law 7).
+//! durable before; a start goes on above the ceiling (law 7).
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::facts::Facts;
-use crate::source::LogError;
+use super::ceiling::Ceiling;
 
 /// How far above the clock the ceiling is raised, so that it need not be often.
 const CEILING_AHEAD_MS: u64 = 10_000;
+
+/// How far below the ceiling a tick asks for the next one, so that none waits for the disk.
+const CEILING_EARLY_MS: u64 = 5_000;
 
 /// How far above a tick the ceiling is raised where ticks are ahead of the clock: they then grow
 /// by one, so this lasts as long, and crashes in a row do not run away from the clock.
@@ -23,36 +24,31 @@ const SPACING: Duration = Duration::from_millis(10);
 /// The same while much is waiting: larger ticks cost less a vote.
 const SPACING_BEHIND: Duration = Duration::from_millis(40);
 
-/// How long ticks rest after the ceiling could not be stored, on a full disk say.
-const RETRY: Duration = Duration::from_secs(1);
+/// How long a tick that must wait for its ceiling looks away; it is woken before.
+const CEILING_WAIT: Duration = Duration::from_millis(100);
 
 /// Numbers the ticks.
 pub(super) struct Ticker {
-    facts: Facts,
+    ceiling: Ceiling,
     last: u64,
-    ceiling: u64,
     last_at: Option<Instant>,
-    retry_at: Option<Instant>,
+    waits: bool,
 }
 
 impl Ticker {
-    /// A ticker whose ticks are above `last`.
-    pub(super) fn new(facts: Facts, last: u64) -> Ticker {
+    /// A ticker whose ticks are above what is durable as the ceiling.
+    pub(super) fn new(ceiling: Ceiling) -> Ticker {
         Ticker {
-            facts,
-            last,
-            ceiling: last,
+            last: ceiling.durable(),
+            ceiling,
             last_at: None,
-            retry_at: None,
+            waits: false,
         }
     }
 
     /// Ends: a start after this one goes on right above the last tick.
-    pub(super) fn end(self) {
-        if let Err(error) = self.facts.set_tick_ceiling(self.last) {
-            // The higher ceiling stays, and holds as well.
-            tracing::warn!(%error, "the next start goes on above a higher tick");
-        }
+    pub(super) fn end(&self) {
+        self.ceiling.end(self.last);
     }
 
     /// How long until the next tick may close; zero: now.
@@ -61,33 +57,30 @@ impl Ticker {
         let spaced = self.last_at.map_or(Duration::ZERO, |last_at| {
             spacing.saturating_sub(last_at.elapsed())
         });
-        let rested = self.retry_at.map_or(Duration::ZERO, |retry_at| {
-            retry_at.saturating_duration_since(Instant::now())
-        });
-        spaced.max(rested)
+        if self.waits && self.ceiling.durable() <= self.last {
+            return spaced.max(CEILING_WAIT);
+        }
+        spaced
     }
 
-    /// The next tick; `None` if its ceiling cannot be stored now, but may be in a while: results
-    /// stay as they are meanwhile.
-    pub(super) fn next(&mut self) -> Result<Option<u64>, LogError> {
+    /// The next tick; `None` if its ceiling is not durable yet: results stay as they are
+    /// meanwhile.
+    pub(super) fn next(&mut self) -> Option<u64> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now_ms = now.map_or(0, |since| since.as_millis() as u64);
-        let tick = now_ms.max(self.last + 1);
-        if tick > self.ceiling {
-            let ceiling = (now_ms + CEILING_AHEAD_MS).max(tick + CEILING_TICKS);
-            match self.facts.set_tick_ceiling(ceiling) {
-                Ok(()) => self.ceiling = ceiling,
-                Err(error) if error.is_transient() => {
-                    tracing::error!(%error, "no tick can be closed until the log takes its ceiling");
-                    self.retry_at = Some(Instant::now() + RETRY);
-                    return Ok(None);
-                }
-                Err(error) => return Err(error),
-            }
+        let durable = self.ceiling.durable();
+        // A tick may be behind the clock for as long as a higher ceiling is on its way.
+        let tick = now_ms.min(durable).max(self.last + 1);
+        if durable < (now_ms + CEILING_EARLY_MS).max(tick + CEILING_TICKS / 2) {
+            let to = (now_ms + CEILING_AHEAD_MS).max(tick + CEILING_TICKS);
+            self.ceiling.raise(to);
         }
-        self.retry_at = None;
+        self.waits = tick > durable;
+        if self.waits {
+            return None;
+        }
         self.last = tick;
         self.last_at = Some(Instant::now());
-        Ok(Some(tick))
+        Some(tick)
     }
 }

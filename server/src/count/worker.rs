@@ -1,18 +1,23 @@
-//! One worker's loop: read, hand over, tick, step, publish.
+//! One worker's loop: take again, read, hand over, tick, step, publish.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use dataflow::engine::Engine;
-use dataflow::view::{Snapshot, ViewSettings};
+use dataflow::engine::{Carried, Engine, Keep, Position};
+use dataflow::view::ViewSettings;
 use timely::worker::Worker;
 
+use super::keeper::Given;
+use super::lead::Lead;
+use super::refusals::Refusals;
+use super::restore::Restore;
 use super::ticker::Ticker;
+use super::view::View;
 use super::{CountError, Shared};
-use crate::publish::{PartitionProgress, Progress};
-use crate::source::{Extent, Found, LogError, Reader};
+use crate::cluster::ALIVE_EVERY;
+use crate::source::{Extent, Found, LogError, Reader, RefusedMessage};
 
 /// Records of one read; between two the dataflow is stepped.
 const RECORDS_READ: usize = 8_192;
@@ -24,8 +29,11 @@ const RECORDS_IN_TICK_MAX: i64 = 1 << 17;
 /// How long an idle worker sleeps when nothing wakes it.
 const PARK: Duration = Duration::from_secs(1);
 
-/// How often a worker that catches up says how far it is.
-const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+/// How long it sleeps when it waits for another thread that does not wake it.
+const PARK_SHORT: Duration = Duration::from_millis(2);
+
+/// How often a worker looks for partitions that have come up.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How long a failed read waits before it is tried again, growing to the second of them.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
@@ -34,110 +42,220 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_s
 pub(super) struct Counter<'a> {
     engine: Engine,
     shared: &'a Shared,
-    reader: Box<dyn Reader>,
+    index: usize,
+    peers: usize,
+    /// Until everything is taken again.
+    restore: Option<Restore>,
+    /// Once it is.
+    reader: Option<Box<dyn Reader>>,
+    refusals: Refusals,
+    partitions: BTreeSet<u32>,
+    /// What the keeper had no room for yet.
+    unsent: Option<Given>,
     /// At worker 0.
-    ticker: Option<Ticker>,
+    lead: Option<Lead>,
+    /// At the first worker of each process.
     view: Option<View>,
     more: bool,
     retry: Option<Duration>,
-}
-
-/// What the publishing worker of a process keeps.
-struct View {
-    snapshot: Arc<Snapshot>,
-    ready: bool,
-    said_at: Instant,
-    started_at: Instant,
+    looked_at: Instant,
+    alive_at: Instant,
+    end_told: bool,
 }
 
 impl<'a> Counter<'a> {
     pub(super) fn new(
         worker: &Worker,
-        mut engine: Engine,
+        engine: Engine,
         shared: &'a Shared,
         settings: &ViewSettings,
         ticker: Option<Ticker>,
     ) -> Result<Counter<'a>, CountError> {
         let (index, peers) = (worker.index(), worker.peers());
-        let mine = |extent: &&Extent| extent.partition as usize % peers == index;
-        let mut from = Vec::new();
-        for extent in shared.extents.iter().filter(mine) {
-            engine.begin(extent.partition, extent.first_offset);
-            from.push((extent.partition, extent.first_offset));
-        }
-        let thread = thread::current();
-        let reader = shared
-            .log
-            .reader(&from, Box::new(move || thread.unpark()))?;
-        let now = Instant::now();
-        let view = ticker.is_some().then(|| View {
-            snapshot: Arc::new(Snapshot::empty(settings.clone())),
-            ready: false,
-            said_at: now,
-            started_at: now,
-        });
-        Ok(Counter {
+        let is_first = index.is_multiple_of(shared.workers);
+        let mut counter = Counter {
             engine,
             shared,
-            reader,
-            ticker,
-            view,
+            index,
+            peers,
+            restore: None,
+            reader: None,
+            refusals: Refusals::new(None),
+            partitions: BTreeSet::new(),
+            unsent: None,
+            lead: ticker.map(|ticker| Lead::new(ticker, shared)),
+            view: is_first.then(|| View::new(settings.clone())),
             more: true,
             retry: None,
-        })
+            looked_at: Instant::now(),
+            alive_at: Instant::now(),
+            end_told: false,
+        };
+        match &shared.before {
+            Some(before) => {
+                let is_mine = |at: &Position| at.partition as usize % peers == index;
+                for position in before.positions().iter().filter(|at| is_mine(at)) {
+                    counter.engine.resume(position);
+                    counter.partitions.insert(position.partition);
+                }
+                counter.restore = Some(Restore::new(before, index, peers));
+            }
+            None => counter.open()?,
+        }
+        if counter.lead.is_some() {
+            let first = shared.before.as_ref().map(|before| &before.register);
+            let register = first.unwrap_or(&shared.register);
+            counter.engine.adopt(register);
+        }
+        Ok(counter)
     }
 
     /// Runs until the end is asked for or a failure that cannot be waited out.
     pub(super) fn run(mut self) -> Result<(), CountError> {
-        while !self.shared.reach.stopping() {
+        while !self.engine.ends() {
+            if self.shared.reach.stopping() && !self.end_told {
+                self.end_told = true;
+                self.engine.ask_end();
+            }
+            self.take_again()?;
             self.adopt();
+            self.look()?;
             self.read()?;
-            let park = self.tick()?;
+            self.refusals.hand_over()?;
+            self.hand_over()?;
+            let park = self.park();
             for closed in self.engine.step(park) {
-                let Some(view) = &mut self.view else {
-                    continue;
-                };
-                let publication = view.snapshot.apply(closed);
-                view.snapshot = Arc::clone(&publication.snapshot);
-                view.ready = view.ready || view.has_reached(&self.shared.extents);
-                if view.ready {
-                    self.shared.publisher.publish(publication);
-                    if !self.shared.publisher.is_ready() {
-                        view.say_ready();
-                        self.shared.publisher.set_ready();
-                    }
+                if let Some(view) = &mut self.view {
+                    view.apply(closed, self.shared)?;
                 }
             }
-            self.say_progress();
+            self.pass_words();
+            self.say_alive();
+            if let Some(view) = &mut self.view {
+                view.say_progress(self.shared);
+            }
         }
-        if let Some(ticker) = self.ticker {
-            ticker.end();
+        if let Some(lead) = self.lead {
+            lead.end();
         }
         Ok(())
     }
 
+    /// Takes again what a checkpoint keeps, until there is nothing more of it.
+    fn take_again(&mut self) -> Result<(), CountError> {
+        let full = self.engine.messages_in_tick() >= RECORDS_IN_TICK_MAX;
+        if let Some(restore) = &mut self.restore
+            && self.engine.has_register()
+            && !full
+            && restore.step(&mut self.engine, self.shared)?
+        {
+            let carried = self.shared.before.as_ref().map(|before| before.carried());
+            let carried: Option<Carried> = carried.filter(|_| self.index == 0);
+            self.engine.restored(carried.as_ref());
+            self.restore = None;
+        }
+        if self.reader.is_none() && self.restore.is_none() && !self.engine.is_restoring() {
+            self.open()?;
+        }
+        Ok(())
+    }
+
+    /// Begins to read this worker's partitions.
+    fn open(&mut self) -> Result<(), CountError> {
+        let positions = self.shared.before.as_ref().map(|before| before.positions());
+        let positions = positions.unwrap_or_default();
+        let mut from = Vec::new();
+        for extent in self.mine(&self.shared.extents) {
+            let kept = positions.iter().find(|at| at.partition == extent.partition);
+            let offset = match kept {
+                Some(position) => position.next_offset,
+                None => {
+                    self.shared.check_first(&extent)?;
+                    self.engine.begin(extent.partition, extent.first_offset);
+                    extent.first_offset
+                }
+            };
+            self.partitions.insert(extent.partition);
+            from.push((extent.partition, offset));
+        }
+        let thread = thread::current();
+        let wake = Box::new(move || thread.unpark());
+        self.reader = Some(self.shared.log.reader(&from, wake)?);
+        let partitions: Vec<u32> = from.iter().map(|(partition, _)| *partition).collect();
+        self.refusals = Refusals::new(self.shared.log.refused(&partitions)?);
+        if self.index == 0
+            && let Some(before) = &self.shared.before
+            && *before.register != *self.shared.register
+        {
+            self.shared.keeper.adopt(Arc::clone(&self.shared.register));
+            self.engine.adopt(&self.shared.register);
+        }
+        Ok(())
+    }
+
+    fn mine(&self, extents: &[Extent]) -> Vec<Extent> {
+        let is_mine = |extent: &&Extent| extent.partition as usize % self.peers == self.index;
+        extents.iter().filter(is_mine).copied().collect()
+    }
+
     /// Puts registers in force, at worker 0.
     fn adopt(&mut self) {
-        if self.ticker.is_some() {
+        if self.lead.is_some() && self.reader.is_some() {
             for register in self.shared.receiver.try_iter() {
+                self.shared.keeper.adopt(Arc::clone(&register));
                 self.engine.adopt(&register);
             }
         }
     }
 
-    fn read(&mut self) -> Result<(), CountError> {
-        self.more = false;
-        if !self.engine.has_register() || self.engine.messages_in_tick() >= RECORDS_IN_TICK_MAX {
+    /// Looks for partitions that have come up since the start.
+    fn look(&mut self) -> Result<(), CountError> {
+        if self.reader.is_none() || self.looked_at.elapsed() < LOOK_EVERY {
             return Ok(());
         }
-        let engine = &mut self.engine;
-        let read = self.reader.poll(RECORDS_READ, &mut |partition, found| {
-            if let Found::Record(record) = found {
-                // A refused record is counted by the engine. The embedded log keeps the record
-                // itself, so there is no other place to bring it to.
-                let bytes = record.bytes.unwrap_or_default();
-                let _ = engine.take(partition, record.offset, record.log_time_ms, bytes);
+        self.looked_at = Instant::now();
+        for extent in self.mine(&self.shared.log.last_extents()) {
+            if self.partitions.contains(&extent.partition) {
+                continue;
             }
+            self.shared.check_first(&extent)?;
+            tracing::info!(partition = extent.partition, "a new partition is read, too");
+            self.partitions.insert(extent.partition);
+            self.engine.begin(extent.partition, extent.first_offset);
+            self.refusals.add(extent.partition)?;
+            if let Some(reader) = &mut self.reader {
+                reader.add(extent.partition, extent.first_offset)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self) -> Result<(), CountError> {
+        self.more = false;
+        let Some(reader) = &mut self.reader else {
+            return Ok(());
+        };
+        let full = self.engine.messages_in_tick() >= RECORDS_IN_TICK_MAX;
+        let waits = self.refusals.are_waiting() || self.unsent.is_some();
+        if full || waits || !self.engine.has_register() {
+            return Ok(());
+        }
+        let (engine, refusals) = (&mut self.engine, &mut self.refusals);
+        let read = reader.poll(RECORDS_READ, &mut |partition, found| match found {
+            Found::Record(record) => {
+                let (offset, bytes) = (record.offset, record.bytes);
+                let body = bytes.unwrap_or_default();
+                let taken = engine.take(partition, offset, record.log_time_ms, body);
+                if let Err(refusal) = taken {
+                    refusals.note(RefusedMessage {
+                        partition,
+                        offset,
+                        reason: refusal.reason.as_str(),
+                        bytes,
+                    });
+                }
+            }
+            Found::End { next_offset } => engine.skip_to(partition, next_offset),
         });
         match read {
             Ok(records) => {
@@ -159,76 +277,91 @@ impl<'a> Counter<'a> {
         self.retry = Some(wait);
     }
 
+    /// Hands over to the keeper what goes to a checkpoint, as far as it has room.
+    fn hand_over(&mut self) -> Result<(), CountError> {
+        loop {
+            if self.unsent.is_none() {
+                let Some(keep) = self.engine.next_keep() else {
+                    return Ok(());
+                };
+                self.unsent = Some(match keep {
+                    Keep::Events(events) => Given::Events {
+                        worker: self.index % self.shared.workers,
+                        directory: Arc::clone(self.engine.directory()),
+                        events,
+                    },
+                    Keep::Cut { number, positions } => Given::Cut {
+                        worker: self.index % self.shared.workers,
+                        number,
+                        positions,
+                    },
+                });
+            }
+            if let Some(Given::Cut { positions, .. }) = &self.unsent
+                && !self.refusals.are_safe(positions)?
+            {
+                return Ok(());
+            }
+            self.unsent = match self.unsent.take() {
+                Some(given) => self.shared.keeper.try_give(given).err(),
+                None => None,
+            };
+            if self.unsent.is_some() {
+                return Ok(());
+            }
+        }
+    }
+
     /// Announces a tick if one is due, at worker 0. Says how long there is nothing to do, or
     /// `None` if there is.
-    fn tick(&mut self) -> Result<Option<Duration>, CountError> {
-        let behind = self.more;
-        let mut park = if behind { None } else { Some(PARK) };
-        if let Some(wait) = self.retry {
-            park = Some(wait);
-        }
-        let Some(ticker) = &mut self.ticker else {
-            return Ok(park);
-        };
-        if self.engine.wants_tick() && self.engine.is_quiet() {
-            let wait = ticker.wait(behind);
-            if wait.is_zero()
-                && let Some(tick) = ticker.next()?
-            {
-                self.engine.announce(tick, dataflow::engine::Mark::None);
-                return Ok(None);
+    fn park(&mut self) -> Option<Duration> {
+        let restores = self.restore.as_ref().is_some_and(|it| it.has_more());
+        if self.more || restores {
+            if let Some(lead) = &mut self.lead {
+                lead.tick(&mut self.engine, true, self.shared);
             }
-            let wait = ticker.wait(behind);
-            park = park.map(|park| park.min(wait));
+            return None;
         }
-        Ok(park)
-    }
-
-    fn say_progress(&mut self) {
-        let Some(view) = self.view.as_mut().filter(|view| !view.ready) else {
-            return;
-        };
-        if view.said_at.elapsed() < PROGRESS_EVERY {
-            return;
+        let mut park = PARK;
+        if let Some(wait) = self.retry {
+            park = wait;
         }
-        view.said_at = Instant::now();
-        let next: BTreeMap<u32, i64> = view.snapshot.next_offsets().collect();
-        let partitions = self.shared.extents.iter().map(|extent| PartitionProgress {
-            topic: self.shared.log.topic().to_string(),
-            partition: extent.partition,
-            first_offset: extent.first_offset,
-            next_offset: next
-                .get(&extent.partition)
-                .copied()
-                .unwrap_or(extent.first_offset),
-            end_offset: extent.next_offset,
-        });
-        let progress = Progress::new(partitions.collect());
-        let seconds = view.started_at.elapsed().as_secs_f64();
-        tracing::info!(
-            share = progress.share,
-            votes_per_second = (view.snapshot.messages() as f64 / seconds) as u64,
-            "catching up"
-        );
-        self.shared.publisher.set_progress(progress);
-    }
-}
-
-impl View {
-    /// Whether every partition is counted to the end that it had at the start.
-    fn has_reached(&self, extents: &[Extent]) -> bool {
-        let next: BTreeMap<u32, i64> = self.snapshot.next_offsets().collect();
-        extents.iter().all(|extent| {
-            let counted = next.get(&extent.partition);
-            counted.is_some_and(|counted| *counted >= extent.next_offset)
-        })
+        if self.unsent.is_some() || self.refusals.are_waiting() || self.restore.is_some() {
+            park = PARK_SHORT;
+        }
+        match &mut self.lead {
+            None => Some(park),
+            Some(lead) => lead
+                .tick(&mut self.engine, false, self.shared)
+                .map(|wait| wait.min(park)),
+        }
     }
 
-    fn say_ready(&self) {
-        tracing::info!(
-            messages = self.snapshot.messages(),
-            seconds = self.started_at.elapsed().as_secs_f64(),
-            "caught up; results are published"
-        );
+    /// Passes on what keepers of different processes say to each other.
+    fn pass_words(&mut self) {
+        while let Some(word) = self.engine.next_word() {
+            if self.view.is_some() {
+                self.shared.keeper.hear(word);
+            }
+        }
+        if self.view.is_some() {
+            for word in self.shared.keeper.words() {
+                if self.index == 0 {
+                    self.engine.say_to_all(word);
+                } else {
+                    self.engine.say(word);
+                }
+            }
+        }
+    }
+
+    fn say_alive(&mut self) {
+        if self.view.is_some()
+            && self.shared.processes > 1
+            && self.alive_at.elapsed() >= ALIVE_EVERY
+        {
+            self.alive_at = Instant::now();
+            self.engine.say_alive();
+        }
     }
 }

@@ -105,6 +105,7 @@ fn read_tick(state: &State) {
         gauge!("tallyflow_next_offset", "topic" => partition.topic, "partition" => number)
             .set(partition.next_offset as f64);
     }
+    gauge!("tallyflow_log_reachable").set(f64::from(u8::from(operations.log.error.is_none())));
     gauge!("tallyflow_ready").set(f64::from(u8::from(state.publisher.is_ready())));
     let Some(tick) = tick else {
         return;

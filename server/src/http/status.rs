@@ -16,7 +16,9 @@ use super::answers::{self, JSON};
 use super::problem::Problem;
 use super::query::Query;
 use super::server::State;
+use crate::count::CheckpointStatus;
 use crate::publish::{Progress, Publisher, Tick, json};
+use crate::source::Health;
 
 /// Where the operating facts come from.
 pub trait StatusSource: Send + Sync {
@@ -34,6 +36,12 @@ pub struct Operations {
     pub processes: usize,
     /// The log's partitions as they are now.
     pub partitions: Vec<PartitionExtent>,
+    /// Whether the log can be reached.
+    pub log: Health,
+    /// The checkpoints, once counting has begun.
+    pub checkpoint: Option<CheckpointStatus>,
+    /// Where results are written besides here.
+    pub sinks: Vec<serde_json::Value>,
     /// Why the register that was last seen is not in force.
     pub register_error: Option<String>,
     /// The demo, where this is one.
@@ -86,9 +94,12 @@ pub struct Status {
     pub totals: Totals,
     /// By topic and partition.
     pub partitions: Vec<PartitionStatus>,
-    /// The newest checkpoint; null where none is written.
-    #[schema(value_type = Option<Object>)]
-    pub checkpoint: Option<serde_json::Value>,
+    /// Why the log cannot be reached; null while it can. Results are served all the same.
+    pub log_error: Option<String>,
+    /// Since when it cannot, as an instant.
+    pub log_error_since: Option<String>,
+    /// The checkpoints; null before counting has begun.
+    pub checkpoint: Option<CheckpointStatus>,
     /// Where results are written besides here.
     #[schema(value_type = Vec<Object>)]
     pub sinks: Vec<serde_json::Value>,
@@ -105,7 +116,7 @@ pub struct PartitionStatus {
     pub topic: String,
     /// The partition's number.
     pub partition: u32,
-    /// The first offset that the log has.
+    /// The first offset that is counted.
     pub first_offset: i64,
     /// The next offset to count.
     pub next_offset: i64,
@@ -115,17 +126,18 @@ pub struct PartitionStatus {
 
 /// The partitions as the tick counts them.
 pub fn partitions(operations: &Operations, tick: Option<&Tick>) -> Vec<PartitionStatus> {
-    let counted: BTreeMap<u32, i64> = tick
-        .into_iter()
-        .flat_map(|tick| tick.snapshot().next_offsets())
-        .collect();
+    let snapshot = || tick.into_iter().map(Tick::snapshot);
+    let first: BTreeMap<u32, i64> = snapshot().flat_map(|it| it.first_offsets()).collect();
+    let counted: BTreeMap<u32, i64> = snapshot().flat_map(|it| it.next_offsets()).collect();
     let status = |extent: &PartitionExtent| {
+        let first_offset = first.get(&extent.partition).copied();
         let counted = counted.get(&extent.partition).copied();
         let next_offset = counted.unwrap_or(extent.first_offset);
         PartitionStatus {
             topic: extent.topic.clone(),
             partition: extent.partition,
-            first_offset: extent.first_offset,
+            // The log may have lost its first messages since they were counted.
+            first_offset: first_offset.unwrap_or(extent.first_offset),
             next_offset,
             // A tick may be newer than the extents that were read before it.
             lag: (extent.end_offset - next_offset).max(0),
@@ -165,8 +177,10 @@ pub fn status(state: &State, _: &Query, _: &HeaderMap) -> Result<Response, Probl
         progress: (!ready).then(|| Progress::clone(&state.publisher.progress())),
         totals: snapshot.map(|it| it.totals()).unwrap_or_default(),
         partitions,
-        checkpoint: None,
-        sinks: Vec::new(),
+        log_error: operations.log.error,
+        log_error_since: operations.log.since_ms.map(format_rfc3339),
+        checkpoint: operations.checkpoint,
+        sinks: operations.sinks,
         register_error: operations.register_error,
         demo: operations.demo,
     };
@@ -194,8 +208,13 @@ pub fn readyz(state: &State, _: &Query, _: &HeaderMap) -> Result<Response, Probl
     if !state.publisher.is_ready() {
         return Err(Problem::catching_up(&state.publisher.progress()));
     }
+    let text = match state.status.operations().log.error {
+        None => "ready\n".to_string(),
+        // What is counted is served; that nothing new is read is for the operator.
+        Some(error) => format!("ready, but {error}\n"),
+    };
     Ok(answers::fresh(
         HeaderValue::from_static("text/plain; charset=utf-8"),
-        "ready\n".into(),
+        text.into(),
     ))
 }

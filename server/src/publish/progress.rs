@@ -9,6 +9,8 @@ pub struct Progress {
     /// Messages counted, as a fraction of those that the log held at the start; null before
     /// their number is known.
     pub share: Option<f64>,
+    /// What the start waits for: a broker, other processes; null if for nothing.
+    pub waiting_for: Option<String>,
     /// By topic and partition.
     pub partitions: Vec<PartitionProgress>,
 }
@@ -48,6 +50,7 @@ impl Progress {
         };
         Progress {
             share: (!partitions.is_empty()).then_some(share),
+            waiting_for: None,
             partitions,
         }
     }

@@ -1,6 +1,6 @@
 //! What can go wrong with a log, and what its reader or its operator can do about it.
 //!
-//! Comes in from the embedded log, later from Kafka; goes on to the worker that polls, to the
+//! Comes in from the embedded log and from Kafka; goes on to the worker that polls, to the
 //! answer of a POST and to the log file. Refused messages are not here: they are data.
 
 use std::error::Error;
@@ -182,6 +182,181 @@ pub enum LogError {
     /// The log was closed, as it is at a shutdown.
     #[error("the log is closed, the server is about to end: send the same again after its restart")]
     Closed,
+    /// An option for the Kafka clients that would break what the counting relies on, or that they
+    /// do not take.
+    #[error("the kafka option '{option}' cannot be used: {why}")]
+    KafkaOption {
+        /// Its name; values may be secrets and are never shown.
+        option: String,
+        /// The reason.
+        why: String,
+    },
+    /// Encryption was asked for and is not built in.
+    #[error(
+        "the kafka option '{option}' needs TLS and this build has none: use the container image, or \
+         build with 'cargo build --release --features tls'"
+    )]
+    KafkaNoTls {
+        /// The option that asks for it.
+        option: String,
+    },
+    /// The brokers could not be asked, for now.
+    #[error(
+        "{attempted} at the kafka brokers {bootstrap} failed ({why}): check that they run and can be \
+         reached from here; it is tried again"
+    )]
+    KafkaAway {
+        /// The brokers' addresses as they were given.
+        bootstrap: String,
+        /// What was attempted.
+        attempted: &'static str,
+        /// What the client says.
+        why: String,
+    },
+    /// There is no such topic and none may be made.
+    #[error(
+        "the kafka brokers {bootstrap} have no topic '{topic}': create it, or name another with \
+         --topic, or let it be made with --create-topic"
+    )]
+    KafkaNoTopic {
+        /// The brokers' addresses as they were given.
+        bootstrap: String,
+        /// The topic.
+        topic: String,
+    },
+    /// A topic could not be made or given more partitions.
+    #[error("making the kafka topic '{topic}' failed ({why}): create it by hand, then start again")]
+    KafkaNotMade {
+        /// The topic.
+        topic: String,
+        /// What the broker says.
+        why: String,
+    },
+    /// The brokers do not allow what is needed.
+    #[error(
+        "kafka does not allow {attempted} for the topic '{topic}' ({why}): give this user the right \
+         to read, write and describe it, or use another with --kafka-option"
+    )]
+    KafkaDenied {
+        /// The topic.
+        topic: String,
+        /// What was attempted.
+        attempted: &'static str,
+        /// What the broker says.
+        why: String,
+    },
+    /// The topic has another identity than the one that was counted.
+    #[error(
+        "the kafka topic '{topic}' was deleted and made again: the votes counted are of the one with \
+         id {counted} and there is now one with id {found}; restore the topic that was counted, or \
+         count the new one from its start with --recount"
+    )]
+    KafkaReplaced {
+        /// The topic.
+        topic: String,
+        /// The id of the topic that was counted.
+        counted: String,
+        /// The id of the topic that is there.
+        found: String,
+    },
+    /// The topic went away while it was counted.
+    #[error(
+        "the kafka topic '{topic}' with id {counted} is gone: restore it and start again, or make a \
+         new one and count that from its start with --recount"
+    )]
+    KafkaGone {
+        /// The topic.
+        topic: String,
+        /// The id of the topic that was counted.
+        counted: String,
+    },
+    /// Kafka does not have the offset any more, or not yet.
+    #[error(
+        "partition {partition} of the kafka topic '{topic}' has the offsets from {first_offset} to \
+         before {next_offset} and {offset} was asked for: messages are gone that were not counted, \
+         or the brokers lost some that were; restore the topic, or count what is left from its \
+         start with --recount --accept-truncated"
+    )]
+    KafkaOutOfRange {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The offset that was asked for.
+        offset: i64,
+        /// The first offset there.
+        first_offset: i64,
+        /// The offset after the last one there.
+        next_offset: i64,
+    },
+    /// The start of a partition is gone before anything of it was counted.
+    #[error(
+        "partition {partition} of the kafka topic '{topic}' begins at offset {first_offset}: what was \
+         before it is gone and its votes would be missing; restore the topic, or count what is left \
+         with --accept-truncated"
+    )]
+    KafkaTruncated {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The first offset there.
+        first_offset: i64,
+    },
+    /// A message is there and cannot be read.
+    #[error(
+        "reading the kafka topic '{topic}' failed in partition {partition} near offset {offset} \
+         ({why}): it is not passed over, since its votes would be missing; repair or restore the \
+         partition, then start again"
+    )]
+    KafkaUnreadable {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// Where reading had come to, about.
+        offset: i64,
+        /// What the client says.
+        why: String,
+    },
+    /// A message is larger than the broker takes.
+    #[error(
+        "a message of {bytes} bytes is larger than the kafka topic '{topic}' takes: send smaller \
+         ones, or raise max.message.bytes of the topic"
+    )]
+    KafkaTooLarge {
+        /// The topic.
+        topic: String,
+        /// The size of the message.
+        bytes: usize,
+    },
+    /// Not every message of an append was acknowledged.
+    #[error(
+        "writing to the kafka topic '{topic}' failed ({why}) and some of the messages may be stored: \
+         send the same again, identical events count once"
+    )]
+    KafkaNotStored {
+        /// The topic.
+        topic: String,
+        /// What the client says.
+        why: String,
+    },
+    /// A refused message could not be kept.
+    #[error(
+        "keeping the refused message of partition {partition}, offset {offset} in the kafka topic \
+         '{topic}' failed ({why}): see that the topic can be written to and takes messages of 1 MiB, \
+         then start again"
+    )]
+    KafkaNotKept {
+        /// The topic of refused messages.
+        topic: String,
+        /// The partition that the message was read from.
+        partition: u32,
+        /// Its offset there.
+        offset: i64,
+        /// What the client says.
+        why: String,
+    },
 }
 
 impl LogError {
@@ -189,7 +364,11 @@ impl LogError {
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
-            LogError::Busy | LogError::Full { .. } | LogError::Interrupted { .. }
+            LogError::Busy
+                | LogError::Full { .. }
+                | LogError::Interrupted { .. }
+                | LogError::KafkaAway { .. }
+                | LogError::KafkaNotStored { .. }
         )
     }
 }

@@ -12,6 +12,7 @@ pub use error::LogError;
 
 pub mod embedded;
 mod error;
+pub mod kafka;
 
 /// One partition's extent at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

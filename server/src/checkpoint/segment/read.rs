@@ -1,0 +1,367 @@
+//! The bytes of a segment back to kept events.
+//!
+//! Column by column of a row group. Texts become numbers where the directory of the reader has
+//! them, and are spelled out else. Callers have compared the bytes with their checksum; what is
+//! no segment all the same is an error that says what does not fit.
+
+use bytes::Bytes;
+use dataflow::directory::{BLANK, NONE};
+use dataflow::intake::{Arrival, Unusual};
+use dataflow::kept::{Kept, KeptState, Numbering};
+use dataflow::vote_id::VoteId;
+use parquet::column::reader::get_typed_column_reader;
+use parquet::data_type::{
+    BoolType, ByteArray, ByteArrayType, DataType, FixedLenByteArray, FixedLenByteArrayType,
+    Int64Type,
+};
+use parquet::file::reader::{FileReader as _, RowGroupReader};
+use parquet::file::serialized_reader::SerializedFileReader;
+
+use super::{Column, GROUP_ROWS_MAX, SCHEMA_COLUMNS, SegmentError, unreadable};
+
+/// Gives texts their numbers.
+pub trait Lookup {
+    /// The number of a contest.
+    fn contest(&mut self, text: &str) -> Option<u32>;
+    /// The number of a candidate.
+    fn candidate(&mut self, text: &str) -> Option<u32>;
+    /// The number of a location.
+    fn location(&mut self, text: &str) -> Option<u32>;
+}
+
+impl Lookup for Numbering<'_> {
+    fn contest(&mut self, text: &str) -> Option<u32> {
+        self.contests.number(text)
+    }
+
+    fn candidate(&mut self, text: &str) -> Option<u32> {
+        self.candidates.number(text)
+    }
+
+    fn location(&mut self, text: &str) -> Option<u32> {
+        self.locations.number(text)
+    }
+}
+
+/// A segment, open.
+pub struct Segment {
+    file: SerializedFileReader<Bytes>,
+}
+
+impl Segment {
+    /// Reads what the file says of itself; its bytes are verified before.
+    pub fn open(bytes: Bytes) -> Result<Segment, SegmentError> {
+        let file = SerializedFileReader::new(bytes).map_err(unreadable)?;
+        check_schema(&file)?;
+        for group in file.metadata().row_groups() {
+            let rows = group.num_rows();
+            if !usize::try_from(rows).is_ok_and(|rows| rows <= GROUP_ROWS_MAX) {
+                let what = format!("a row group has {rows} rows, over {GROUP_ROWS_MAX}");
+                return Err(SegmentError::malformed(what));
+            }
+        }
+        Ok(Segment { file })
+    }
+
+    /// How many row groups it has.
+    pub fn row_groups(&self) -> usize {
+        self.file.metadata().num_row_groups()
+    }
+
+    /// How many rows it has.
+    pub fn rows(&self) -> u64 {
+        let groups = self.file.metadata().row_groups().iter();
+        groups.map(|group| group.num_rows().unsigned_abs()).sum()
+    }
+
+    /// The events of a row group, in their order.
+    pub fn read(
+        &self,
+        row_group: usize,
+        mut numbering: Numbering<'_>,
+    ) -> Result<Vec<Kept>, SegmentError> {
+        Ok(self.read_versions(row_group, &mut numbering)?.0)
+    }
+
+    /// The same, with the number of the checkpoint that wrote each.
+    pub fn read_versions(
+        &self,
+        row_group: usize,
+        lookup: &mut impl Lookup,
+    ) -> Result<(Vec<Kept>, Vec<u64>), SegmentError> {
+        let group = self.file.get_row_group(row_group).map_err(unreadable)?;
+        let mut rows = Rows::new(&*group)?;
+        rows.read_states()?;
+        rows.read_contests(lookup)?;
+        rows.read_vote_ids()?;
+        rows.read_choices(lookup)?;
+        rows.read_locations(lookup)?;
+        rows.read_times()?;
+        let checkpoints = values::<Int64Type>(&*group, Column::Checkpoint)?;
+        let checkpoints = checkpoints.into_iter().map(i64::cast_unsigned).collect();
+        Ok((rows.rows, checkpoints))
+    }
+}
+
+fn check_schema(file: &SerializedFileReader<Bytes>) -> Result<(), SegmentError> {
+    let (found, known) = (
+        file.metadata().file_metadata().schema_descr(),
+        &*SCHEMA_COLUMNS,
+    );
+    let fits = found.num_columns() == known.num_columns()
+        && found.columns().iter().zip(known.columns()).all(|(a, b)| {
+            a.path() == b.path()
+                && a.physical_type() == b.physical_type()
+                && a.type_length() == b.type_length()
+                && a.max_def_level() == b.max_def_level()
+                && a.max_rep_level() == b.max_rep_level()
+        });
+    if fits {
+        Ok(())
+    } else {
+        Err(SegmentError::malformed("its columns are others"))
+    }
+}
+
+/// A row group's events, on their way from columns to rows.
+struct Rows<'a> {
+    group: &'a dyn RowGroupReader,
+    rows: Vec<Kept>,
+}
+
+impl<'a> Rows<'a> {
+    fn new(group: &'a dyn RowGroupReader) -> Result<Rows<'a>, SegmentError> {
+        let voters = values::<FixedLenByteArrayType>(group, Column::Voter)?;
+        let row = |voter: &FixedLenByteArray| {
+            Ok(Kept {
+                event: Arrival {
+                    voter: wide(voter)?,
+                    contest: NONE,
+                    candidate: BLANK,
+                    location: NONE,
+                    ..Arrival::default()
+                },
+                state: KeptState::default(),
+            })
+        };
+        let rows = voters
+            .iter()
+            .map(row)
+            .collect::<Result<_, SegmentError>>()?;
+        Ok(Rows { group, rows })
+    }
+
+    fn read_states(&mut self) -> Result<(), SegmentError> {
+        let states = values::<ByteArrayType>(self.group, Column::State)?;
+        let late = values::<BoolType>(self.group, Column::Late)?;
+        let mut known = Recent::new();
+        for ((row, text), late) in self.rows.iter_mut().zip(&states).zip(late) {
+            let state = known.get(text, |text| {
+                let mut all = KeptState::ALL.into_iter();
+                all.find(|state| state.as_str() == text)
+            })?;
+            row.state = state.ok_or_else(|| SegmentError::malformed("a state is unknown"))?;
+            row.event.void = row.state == KeptState::Void;
+            row.event.late = late;
+        }
+        Ok(())
+    }
+
+    fn read_contests(&mut self, lookup: &mut impl Lookup) -> Result<(), SegmentError> {
+        let contests = optional::<ByteArrayType>(self.group, Column::Contest)?;
+        let mut known = Recent::new();
+        for (at, text) in contests.present() {
+            let event = &mut self.rows[at].event;
+            match known.get(text, |text| lookup.contest(text))? {
+                Some(number) => event.contest = number,
+                None => unusual(event).contest = Some(utf8(text)?.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn read_vote_ids(&mut self) -> Result<(), SegmentError> {
+        let uuids = optional::<FixedLenByteArrayType>(self.group, Column::VoteUuid)?;
+        let texts = optional::<ByteArrayType>(self.group, Column::VoteId)?;
+        if uuids.levels.iter().zip(&texts.levels).any(|(a, b)| a == b) {
+            let what = "a row has both forms of a vote id, or none";
+            return Err(SegmentError::malformed(what));
+        }
+        for (at, uuid) in uuids.present() {
+            self.rows[at].event.vote_id = wide(uuid)?;
+        }
+        for (at, text) in texts.present() {
+            let event = &mut self.rows[at].event;
+            match VoteId::new(utf8(text)?) {
+                VoteId::Uuid(bytes) => event.vote_id = u128::from_be_bytes(bytes),
+                VoteId::Text(text) => unusual(event).vote_id = Some(text),
+            }
+        }
+        Ok(())
+    }
+
+    fn read_choices(&mut self, lookup: &mut impl Lookup) -> Result<(), SegmentError> {
+        let first = optional::<ByteArrayType>(self.group, Column::Candidate)?;
+        let mut known = Recent::new();
+        for (at, text) in first.present() {
+            let event = self.cast(at)?;
+            match known.get(text, |text| lookup.candidate(text))? {
+                Some(number) => event.candidate = number,
+                None => unusual(event).choices = Some(vec![utf8(text)?.into()]),
+            }
+        }
+        let lists = optional::<ByteArrayType>(self.group, Column::Choices)?;
+        for (at, json) in lists.present() {
+            let list: Vec<Box<str>> = serde_json::from_slice(json.data())
+                .map_err(|_| SegmentError::malformed("choices are no list of texts"))?;
+            let event = self.cast(at)?;
+            event.candidate = BLANK;
+            unusual(event).choices = Some(list);
+        }
+        Ok(())
+    }
+
+    fn read_locations(&mut self, lookup: &mut impl Lookup) -> Result<(), SegmentError> {
+        let locations = optional::<ByteArrayType>(self.group, Column::Location)?;
+        let mut known = Recent::new();
+        for (at, text) in locations.present() {
+            let event = self.cast(at)?;
+            match known.get(text, |text| lookup.location(text))? {
+                Some(number) => event.location = number,
+                None => unusual(event).location = Some(utf8(text)?.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn read_times(&mut self) -> Result<(), SegmentError> {
+        let own = optional::<Int64Type>(self.group, Column::Timestamp)?;
+        let logged = optional::<Int64Type>(self.group, Column::LogTime)?;
+        for (row, levels) in self.rows.iter().zip(own.levels.iter().zip(&logged.levels)) {
+            // A cast has one of the two, a void has neither.
+            if (levels.0 != levels.1) == row.event.void {
+                let what = "a row has both times, or none";
+                return Err(SegmentError::malformed(what));
+            }
+        }
+        for (at, time_ms) in own.present() {
+            self.cast(at)?.time_ms = *time_ms;
+        }
+        for (at, time_ms) in logged.present() {
+            let event = self.cast(at)?;
+            (event.time_ms, event.untimed) = (*time_ms, true);
+        }
+        Ok(())
+    }
+
+    /// A row that must be a cast, since it has what no void has.
+    fn cast(&mut self, at: usize) -> Result<&mut Arrival, SegmentError> {
+        let event = &mut self.rows[at].event;
+        if event.void {
+            return Err(SegmentError::malformed("a void has what only casts have"));
+        }
+        Ok(event)
+    }
+}
+
+fn unusual(event: &mut Arrival) -> &mut Unusual {
+    event.unusual.get_or_insert_default()
+}
+
+/// The values that are there, and for each row whether one is.
+struct Optional<V> {
+    levels: Vec<i16>,
+    values: Vec<V>,
+}
+
+impl<V> Optional<V> {
+    /// The rows that have a value.
+    fn present(&self) -> impl Iterator<Item = (usize, &V)> {
+        let rows = self.levels.iter().enumerate();
+        let present = rows.filter_map(|(at, level)| (*level == 1).then_some(at));
+        present.zip(&self.values)
+    }
+}
+
+fn values<T: DataType>(
+    group: &dyn RowGroupReader,
+    column: Column,
+) -> Result<Vec<T::T>, SegmentError> {
+    Ok(optional::<T>(group, column)?.values)
+}
+
+fn optional<T: DataType>(
+    group: &dyn RowGroupReader,
+    column: Column,
+) -> Result<Optional<T::T>, SegmentError> {
+    let rows = usize::try_from(group.metadata().num_rows()).unwrap_or_default();
+    let reader = group
+        .get_column_reader(column as usize)
+        .map_err(unreadable)?;
+    let mut reader = get_typed_column_reader::<T>(reader);
+    let mut read = Optional {
+        levels: Vec::with_capacity(rows),
+        values: Vec::with_capacity(rows),
+    };
+    let (records, ..) = reader
+        .read_records(rows, Some(&mut read.levels), None, &mut read.values)
+        .map_err(unreadable)?;
+    let is_required = SCHEMA_COLUMNS.column(column as usize).max_def_level() == 0;
+    let present = read.levels.iter().filter(|level| **level == 1).count();
+    let expected = if is_required { rows } else { present };
+    let levels = if is_required { 0 } else { rows };
+    if records != rows || read.values.len() != expected || read.levels.len() != levels {
+        return Err(SegmentError::malformed(
+            "a column is shorter than its row group",
+        ));
+    }
+    Ok(read)
+}
+
+fn wide(value: &FixedLenByteArray) -> Result<u128, SegmentError> {
+    let bytes = <[u8; 16]>::try_from(value.data());
+    let bytes = bytes.map_err(|_| SegmentError::malformed("a value has not 16 bytes"))?;
+    Ok(u128::from_be_bytes(bytes))
+}
+
+fn utf8(text: &ByteArray) -> Result<&str, SegmentError> {
+    str::from_utf8(text.data()).map_err(|_| SegmentError::malformed("a text is no UTF-8"))
+}
+
+/// What has become of recent texts, by where they lie: those of a dictionary lie at one place
+/// however often they come. Holds for one column that is in memory as a whole.
+struct Recent<V> {
+    slots: Vec<Option<(usize, usize, Option<V>)>>,
+}
+
+/// Slots of a column's recent texts, a power of two: a few thousand locations mostly fit.
+const RECENT: usize = 4096;
+
+impl<V: Copy> Recent<V> {
+    fn new() -> Recent<V> {
+        Recent {
+            slots: vec![None; RECENT],
+        }
+    }
+
+    fn get(
+        &mut self,
+        text: &ByteArray,
+        find: impl FnOnce(&str) -> Option<V>,
+    ) -> Result<Option<V>, SegmentError> {
+        let (at, len) = (text.data().as_ptr() as usize, text.data().len());
+        // Fibonacci hashing: neighbours in the dictionary go to slots far apart.
+        let slot = (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - RECENT.ilog2());
+        let slot = &mut self.slots[slot as usize];
+        match slot {
+            Some((known_at, known_len, value)) if (*known_at, *known_len) == (at, len) => {
+                Ok(*value)
+            }
+            _ => {
+                let value = find(utf8(text)?);
+                *slot = Some((at, len, value));
+                Ok(value)
+            }
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! How the processes find each other: each listens at its address and calls those before it.
+
+use std::io;
+use std::net::{TcpListener, TcpStream, ToSocketAddrs};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::hello::{receive, send};
+use super::{Cluster, ClusterError, Hello, Links, Start};
+
+/// How long a process that is not there is left alone.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// How long one connection may take to be made and to say what it is.
+const HELLO_MAX: Duration = Duration::from_secs(5);
+
+/// How long the start of process 0 may take once all are connected.
+const START_MAX: Duration = Duration::from_secs(60);
+
+/// How often whoever waits says for whom.
+const SAY_EVERY: Duration = Duration::from_secs(10);
+
+/// Is told what a start waits for, and `None` when it goes on.
+pub type Waiting<'a> = &'a (dyn Fn(Option<String>) + Sync);
+
+impl Cluster {
+    /// Connects to all other processes; waits for them until `stop`.
+    pub fn connect(
+        &self,
+        hello: &Hello,
+        waiting: Waiting<'_>,
+        stop: &AtomicBool,
+    ) -> Result<Links, ClusterError> {
+        let own = &self.addresses[self.process];
+        let listen = |source| ClusterError::Listen {
+            address: own.clone(),
+            line: self.process + 1,
+            source,
+        };
+        let listener = TcpListener::bind(own).map_err(listen)?;
+        listener.set_nonblocking(true).map_err(listen)?;
+        let mut sockets: Vec<Option<TcpStream>> = self.addresses.iter().map(|_| None).collect();
+        let mut said_at = Instant::now();
+        loop {
+            for process in 0..self.process {
+                if sockets[process].is_none() {
+                    sockets[process] = self.call(process, hello)?;
+                }
+            }
+            while let Some((process, socket)) = self.answer(&listener, hello)? {
+                sockets[process] = Some(socket);
+            }
+            let missing: Vec<String> = (0..self.processes())
+                .filter(|process| *process != self.process && sockets[*process].is_none())
+                .map(|process| format!("process {process} at {}", self.addresses[process]))
+                .collect();
+            if missing.is_empty() {
+                break;
+            }
+            let what = format!("waiting for {}", missing.join(" and "));
+            if said_at.elapsed() >= SAY_EVERY {
+                tracing::info!("{what}");
+                said_at = Instant::now();
+            }
+            waiting(Some(what));
+            if stop.load(Ordering::Relaxed) {
+                return Err(ClusterError::Ended);
+            }
+            thread::sleep(AGAIN);
+        }
+        waiting(None);
+        let sockets = sockets.into_iter().zip(&self.addresses);
+        Ok(Links {
+            process: self.process,
+            sockets: sockets
+                .map(|(socket, address)| Some((socket?, address.clone())))
+                .collect(),
+        })
+    }
+
+    /// Calls a process that comes before this one; `None` if it is not there yet.
+    fn call(&self, process: usize, hello: &Hello) -> Result<Option<TcpStream>, ClusterError> {
+        let Some(mut socket) = dial(&self.addresses[process]) else {
+            return Ok(None);
+        };
+        let greeted = greet(&mut socket, hello, true);
+        match greeted {
+            Ok(theirs) => {
+                self.check(process, hello, &theirs)?;
+                Ok(Some(socket))
+            }
+            // It is just starting, or ending: it is called again.
+            Err(error) if error.kind() != io::ErrorKind::InvalidData => Ok(None),
+            Err(error) => Err(self.unlike(process, error.to_string())),
+        }
+    }
+
+    /// Takes a call from a process that comes after this one.
+    fn answer(
+        &self,
+        listener: &TcpListener,
+        hello: &Hello,
+    ) -> Result<Option<(usize, TcpStream)>, ClusterError> {
+        let Ok((mut socket, from)) = listener.accept() else {
+            return Ok(None);
+        };
+        let greeted = socket
+            .set_nonblocking(false)
+            .and_then(|()| greet(&mut socket, hello, false));
+        match greeted {
+            Ok(theirs)
+                if theirs.process < self.processes() || theirs.processes != self.processes() =>
+            {
+                self.check(theirs.process, hello, &theirs)?;
+                Ok(Some((theirs.process, socket)))
+            }
+            Ok(theirs) => {
+                tracing::warn!(%from, process = theirs.process, "a process with a wrong number called");
+                Ok(None)
+            }
+            Err(error) => {
+                tracing::warn!(%from, %error, "something else than a tallyflow process called");
+                Ok(None)
+            }
+        }
+    }
+
+    fn check(&self, process: usize, mine: &Hello, theirs: &Hello) -> Result<(), ClusterError> {
+        match mine.unlike(theirs) {
+            Some(what) => Err(self.unlike(process, what)),
+            None => Ok(()),
+        }
+    }
+
+    fn unlike(&self, process: usize, what: String) -> ClusterError {
+        let address = self.addresses.get(process).cloned();
+        ClusterError::Unlike {
+            process,
+            address: address.unwrap_or_else(|| "an unknown address".to_string()),
+            what,
+        }
+    }
+}
+
+impl Links {
+    /// Tells all other processes how this run starts. Process 0 only.
+    pub fn tell(&mut self, start: &Start) -> Result<(), ClusterError> {
+        for (process, socket) in self.sockets.iter_mut().enumerate() {
+            if let Some((socket, address)) = socket {
+                send(socket, start).map_err(|source| lost(process, address, source))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hears from process 0 how this run starts.
+    pub fn hear(&mut self) -> Result<Start, ClusterError> {
+        let first = self.sockets.first_mut().and_then(Option::as_mut);
+        let Some((socket, address)) = first else {
+            return Err(ClusterError::Threads(
+                "process 0 has nobody to ask".to_string(),
+            ));
+        };
+        socket
+            .set_read_timeout(Some(START_MAX))
+            .and_then(|()| receive(socket))
+            .map_err(|source| lost(0, address, source))
+    }
+}
+
+fn lost(process: usize, address: &str, source: io::Error) -> ClusterError {
+    ClusterError::Lost {
+        process,
+        address: address.to_string(),
+        source,
+    }
+}
+
+fn dial(address: &str) -> Option<TcpStream> {
+    let mut resolved = address.to_socket_addrs().ok()?;
+    resolved.find_map(|address| TcpStream::connect_timeout(&address, HELLO_MAX).ok())
+}
+
+/// Exchanges hellos; the caller speaks first.
+fn greet(socket: &mut TcpStream, hello: &Hello, speaks_first: bool) -> io::Result<Hello> {
+    socket.set_nodelay(true)?;
+    socket.set_read_timeout(Some(HELLO_MAX))?;
+    if speaks_first {
+        send(socket, hello)?;
+        receive(socket)
+    } else {
+        let theirs = receive(socket)?;
+        send(socket, hello)?;
+        Ok(theirs)
+    }
+}

@@ -1,0 +1,103 @@
+//! What two processes tell each other before they count together.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// The first bytes of every connection: a stray one is told apart by them.
+const MAGIC: &[u8; 8] = b"tallyfl1";
+
+/// The longest text that is exchanged here; a longer one comes from something else.
+const TEXT_BYTES_MAX: u32 = 64 << 10;
+
+/// How a process was started. All must have been started alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The program's version.
+    pub version: String,
+    /// Which process it is.
+    pub process: usize,
+    /// How many there are.
+    pub processes: usize,
+    /// Worker threads of each.
+    pub workers: usize,
+    /// The topic.
+    pub topic: String,
+    /// The allowed lateness.
+    pub lateness_ms: i64,
+    /// How long windows are served.
+    pub horizon_ms: i64,
+}
+
+/// What process 0 has decided for this run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start {
+    /// Names this run; process 0 has written it where checkpoints are.
+    pub run: String,
+    /// The checkpoint that all go on from.
+    pub checkpoint: Option<u64>,
+    /// The key of the hashes of voters, in hexadecimal digits.
+    pub hash_key: String,
+    /// What tells the topic from another of the same name.
+    pub topic_id: String,
+}
+
+impl Hello {
+    /// What another process was started with that does not fit this one.
+    pub(super) fn unlike(&self, other: &Hello) -> Option<String> {
+        let differences = [
+            ("version", &self.version, &other.version),
+            ("--topic", &self.topic, &other.topic),
+            (
+                "-n",
+                &self.processes.to_string(),
+                &other.processes.to_string(),
+            ),
+            ("-w", &self.workers.to_string(), &other.workers.to_string()),
+            (
+                "--lateness in ms",
+                &self.lateness_ms.to_string(),
+                &other.lateness_ms.to_string(),
+            ),
+            (
+                "--horizon in ms",
+                &self.horizon_ms.to_string(),
+                &other.horizon_ms.to_string(),
+            ),
+        ]
+        .into_iter()
+        .find(|(_, mine, theirs)| mine != theirs)
+        .map(|(what, mine, theirs)| format!("its {what} is {theirs}, here it is {mine}"));
+        differences.or_else(|| {
+            (self.process == other.process).then(|| format!("it is -p {} too", self.process))
+        })
+    }
+}
+
+/// Sends a text with its length.
+pub(super) fn send(socket: &mut TcpStream, value: &impl Serialize) -> io::Result<()> {
+    let json = serde_json::to_vec(value)?;
+    let mut bytes = Vec::with_capacity(json.len() + 12);
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&(json.len() as u32).to_be_bytes());
+    bytes.extend_from_slice(&json);
+    socket.write_all(&bytes)
+}
+
+/// Reads one.
+pub(super) fn receive<T: DeserializeOwned>(socket: &mut TcpStream) -> io::Result<T> {
+    let mut head = [0; 12];
+    socket.read_exact(&mut head)?;
+    let length = u32::from_be_bytes([head[8], head[9], head[10], head[11]]);
+    if &head[..8] != MAGIC || length > TEXT_BYTES_MAX {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it is no tallyflow process of this version",
+        ));
+    }
+    let mut json = vec![0; length as usize];
+    socket.read_exact(&mut json)?;
+    serde_json::from_slice(&json).map_err(Into::into)
+}

@@ -1,0 +1,163 @@
+//! All processes of a count on this machine, for trying out: starts them, and starts all again
+//! when one has failed, as a supervisor does.
+
+use std::ffi::OsString;
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, ExitStatus};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+
+/// How often the processes are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How long they may take to end.
+const END_MAX: Duration = Duration::from_secs(20);
+
+/// How long a failure is rested from before all start again.
+const REST: Duration = Duration::from_secs(1);
+
+/// Runs `processes` of this program with its own arguments until a signal or until all have ended
+/// well. Process I serves on the port of `listen` plus I.
+pub fn run(processes: u16, listen: SocketAddr) -> anyhow::Result<()> {
+    let program = std::env::current_exe().context("could not find this program")?;
+    let own: Vec<OsString> = std::env::args_os()
+        .skip(1)
+        .filter(|argument| argument != "--local-cluster")
+        .collect();
+    let directory = std::env::temp_dir().join(format!("tallyflow-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).context("could not make a directory for the host file")?;
+    let hosts = directory.join("hosts");
+    let stop = stop_at_signals()?;
+    let outcome = loop {
+        std::fs::write(&hosts, free_addresses(processes)?)
+            .with_context(|| format!("could not write '{}'", hosts.display()))?;
+        let mut children = Children(Vec::new());
+        for process in 0..processes {
+            let mut address = listen;
+            if listen.port() != 0 {
+                address.set_port(listen.port() + process);
+            }
+            let child = Command::new(&program)
+                .args(&own)
+                .args(["-p", &process.to_string(), "--listen", &address.to_string()])
+                .arg("--hostfile")
+                .arg(&hosts)
+                .spawn();
+            children.0.push(child.context("could not start a process")?);
+        }
+        let failed = children.wait(&stop)?;
+        if stop.load(Ordering::Relaxed) {
+            break Ok(());
+        }
+        let Some((process, status)) = failed else {
+            break Ok(());
+        };
+        tracing::error!(process, %status, "a process has ended; all start again");
+        thread::sleep(REST);
+    };
+    // What stays is a file of a few bytes in a directory for such.
+    let _ = std::fs::remove_dir_all(&directory);
+    outcome
+}
+
+/// Addresses on loopback that are free now, one a line.
+fn free_addresses(processes: u16) -> anyhow::Result<String> {
+    let bind = |_| TcpListener::bind("127.0.0.1:0");
+    let listeners: std::io::Result<Vec<TcpListener>> = (0..processes).map(bind).collect();
+    let mut lines = String::new();
+    for listener in listeners.context("could not find free ports")? {
+        lines.push_str(&format!("{}\n", listener.local_addr()?));
+    }
+    Ok(lines)
+}
+
+fn stop_at_signals() -> anyhow::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&stop);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("could not start the runtime")?;
+    let listen = move || {
+        let signal = tokio::signal::unix::SignalKind::terminate();
+        runtime.block_on(async {
+            let terminated = async {
+                match tokio::signal::unix::signal(signal) {
+                    Ok(mut terminate) => terminate.recv().await,
+                    Err(_) => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminated => {}
+            }
+        });
+        told.store(true, Ordering::Relaxed);
+    };
+    thread::Builder::new()
+        .name("signals".to_string())
+        .spawn(listen)
+        .context("could not start a thread")?;
+    Ok(stop)
+}
+
+/// The processes; whatever happens, none outlives this one.
+struct Children(Vec<Child>);
+
+impl Children {
+    /// Waits until one has failed, or all have ended well, and then for all others; the first
+    /// that has failed is given.
+    fn wait(&mut self, stop: &AtomicBool) -> anyhow::Result<Option<(usize, ExitStatus)>> {
+        let mut failed = None;
+        let mut end_by = None;
+        loop {
+            let mut running = 0;
+            for (process, child) in self.0.iter_mut().enumerate() {
+                match child.try_wait()? {
+                    None => running += 1,
+                    Some(status) if !status.success() => {
+                        failed.get_or_insert((process, status));
+                    }
+                    Some(_) => {}
+                }
+            }
+            if running == 0 {
+                return Ok(failed);
+            }
+            if end_by.is_none() && (failed.is_some() || stop.load(Ordering::Relaxed)) {
+                end_by = Some(Instant::now() + END_MAX);
+                self.terminate();
+            }
+            if end_by.is_some_and(|end_by| Instant::now() > end_by) {
+                self.kill();
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    fn terminate(&self) {
+        for child in &self.0 {
+            // One that has ended cannot be told to.
+            let _ = Command::new("kill").arg(child.id().to_string()).status();
+        }
+    }
+
+    fn kill(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill();
+        }
+    }
+}
+
+impl Drop for Children {
+    fn drop(&mut self) {
+        self.kill();
+        for child in &mut self.0 {
+            let _ = child.wait();
+        }
+    }
+}

@@ -1,0 +1,412 @@
+//! How a count begins: where checkpoints are, which of them is gone on from, what the log has,
+//! and what all processes agree on.
+//!
+//! Waits for whoever is away (the broker, other processes), and refuses to begin where the counts
+//! could be wrong: a log that is not the one that was counted, messages that are gone.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::ceiling::{self, CeilingError};
+use super::restore::Before;
+use crate::checkpoint::{
+    self, CheckpointError, Damaged, LoadOptions, Loaded, Lock, Manifest, Place, PlaceError,
+};
+use crate::cluster::{Cluster, ClusterError, Hello, Links, Start, Waiting};
+use crate::source::{Extent, Log, LogError};
+
+/// The file that names the run that writes to a place.
+const RUN: &str = "run";
+
+/// How many files of a checkpoint are verified at a time.
+const LOAD_THREADS: usize = 2;
+
+/// How long a log that is away is left alone, growing to the second of them.
+const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+
+/// How to begin.
+pub struct BeginSettings {
+    /// Where checkpoints are.
+    pub place: Place,
+    /// All processes, where there are several.
+    pub cluster: Option<Cluster>,
+    /// How this one was started.
+    pub hello: Hello,
+    /// Whether to count the log from its beginning, whatever checkpoints there are.
+    pub recount: bool,
+    /// Whether a log whose first messages are gone may be counted.
+    pub accept_truncated: bool,
+}
+
+/// What a count begins with.
+pub struct Begun {
+    pub(super) place: Place,
+    pub(super) before: Option<Arc<Before>>,
+    pub(super) next_number: u64,
+    pub(super) damaged: Vec<Damaged>,
+    pub(super) topic_id: String,
+    pub(super) hash_key: [u8; 16],
+    pub(super) extents: Vec<Extent>,
+    pub(super) links: Option<Links>,
+    pub(super) last_tick: u64,
+    pub(super) accept_truncated: bool,
+    /// Held for as long as this process writes there.
+    pub(super) _lock: Option<Lock>,
+}
+
+impl Begun {
+    /// The checkpoint that is gone on from.
+    pub fn before(&self) -> Option<&Arc<Before>> {
+        self.before.as_ref()
+    }
+}
+
+/// Why a count cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum BeginError {
+    /// The log cannot be had.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// No checkpoint can be loaded.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The place of checkpoints cannot be used.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// The tick ceiling cannot be had.
+    #[error(transparent)]
+    Ceiling(#[from] CeilingError),
+    /// The processes do not come together.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The system has no randomness.
+    #[error("could not make a hash key: {0}")]
+    Random(getrandom::Error),
+    /// The checkpoint is of another topic.
+    #[error(
+        "the checkpoints in {place} are of the topic '{kept}', and '{asked}' was asked for: start \
+         with --topic {kept}, or give this topic a place of its own with --checkpoints"
+    )]
+    OtherTopic {
+        /// Where.
+        place: String,
+        /// The topic that was counted.
+        kept: String,
+        /// The topic that was asked for.
+        asked: String,
+    },
+    /// The topic was deleted and made again, or it is another log.
+    #[error(
+        "the topic '{topic}' is not the one that was counted: its id is {found}, and the \
+         checkpoints in {place} are of {kept}. If it was deleted and made again on purpose, start \
+         once with --recount to count what is in it now; if not, look for the right cluster or data \
+         directory, or restore the topic"
+    )]
+    OtherTopicId {
+        /// The topic.
+        topic: String,
+        /// Where.
+        place: String,
+        /// The id that was counted.
+        kept: String,
+        /// The id that is there.
+        found: String,
+    },
+    /// What counts as late was another.
+    #[error(
+        "the checkpoints in {place} were made with --lateness {}s, and {}s was asked for: which \
+         votes are late is decided as they are read; use the same, or start once with --recount",
+        *.kept_ms as f64 / 1000.0, *.asked_ms as f64 / 1000.0
+    )]
+    OtherLateness {
+        /// Where.
+        place: String,
+        /// What it was.
+        kept_ms: i64,
+        /// What was asked for.
+        asked_ms: i64,
+    },
+    /// The log no longer has what comes next.
+    #[error(
+        "partition {partition} of '{topic}' begins at offset {first_offset} now, and the newest \
+         checkpoint needs it from {next_offset} on: the messages between are lost to the count; \
+         restore them, or start once with --recount --accept-truncated to count only what is left"
+    )]
+    Gone {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The first offset there.
+        first_offset: i64,
+        /// What the checkpoint needs.
+        next_offset: i64,
+    },
+    /// The log is shorter than what was counted.
+    #[error(
+        "partition {partition} of '{topic}' ends before offset {end_offset}, and the newest \
+         checkpoint has counted it to {next_offset}: it is not the log that was counted, or it has \
+         lost messages; restore it, or start once with --recount to count what is in it"
+    )]
+    Short {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The end there.
+        end_offset: i64,
+        /// What was counted.
+        next_offset: i64,
+    },
+    /// The log has lost its first messages before anything was counted.
+    #[error(
+        "partition {partition} of '{topic}' begins at offset {first_offset}, so its first messages \
+         are gone and would be missing in the count: restore them, or say --accept-truncated to \
+         count without them"
+    )]
+    Truncated {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The first offset there.
+        first_offset: i64,
+    },
+    /// Another process does not see the same checkpoints.
+    #[error(
+        "the place of checkpoints {place} is not the one that process 0 uses: with -n above 1 all \
+         processes must share one; give all the same shared directory or s3:// address with \
+         --checkpoints"
+    )]
+    NotShared {
+        /// Where.
+        place: String,
+    },
+    /// The end was asked for meanwhile.
+    #[error("ended before the counting began")]
+    Ended,
+}
+
+/// Brings everything together; waits for whoever is away, until `stop`.
+pub fn begin(
+    settings: BeginSettings,
+    log: &dyn Log,
+    waiting: Waiting<'_>,
+    stop: &AtomicBool,
+) -> Result<Begun, BeginError> {
+    let outcome = if settings.hello.process == 0 {
+        begin_first(settings, log, waiting, stop)
+    } else {
+        begin_other(settings, log, waiting, stop)
+    };
+    waiting(None);
+    outcome
+}
+
+fn begin_first(
+    settings: BeginSettings,
+    log: &dyn Log,
+    waiting: Waiting<'_>,
+    stop: &AtomicBool,
+) -> Result<Begun, BeginError> {
+    let place = settings.place.clone();
+    let lock = place.lock()?;
+    let mut loaded = load(&place, settings.recount)?;
+    let (topic_id, extents) = look_at(log, waiting, stop)?;
+    let before = match loaded.checkpoint.take() {
+        Some((manifest, register)) => {
+            check(&manifest, &settings, &topic_id, &extents)?;
+            Some(Arc::new(Before::new(manifest, register, place.clone())))
+        }
+        None => None,
+    };
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(BeginError::Random)?;
+    let (key, run) = random.split_at(16);
+    let run = hex(run);
+    place.put(RUN, Bytes::from(run.clone()))?;
+    let hash_key = match &before {
+        Some(before) => before.manifest().hash_key.0.to_be_bytes(),
+        None => key.try_into().expect("half of 32 bytes"),
+    };
+    let mut links = None;
+    if let Some(cluster) = &settings.cluster {
+        let start = Start {
+            run,
+            checkpoint: before.as_ref().map(|before| before.number()),
+            hash_key: hex(&hash_key),
+            topic_id: topic_id.clone(),
+        };
+        let mut connected = cluster.connect(&settings.hello, waiting, stop)?;
+        connected.tell(&start)?;
+        links = Some(connected);
+    }
+    Ok(Begun {
+        last_tick: ceiling::read(&place)?,
+        place,
+        before,
+        next_number: loaded.next_number,
+        damaged: loaded.damaged,
+        topic_id,
+        hash_key,
+        extents,
+        links,
+        accept_truncated: settings.accept_truncated,
+        _lock: Some(lock),
+    })
+}
+
+fn begin_other(
+    settings: BeginSettings,
+    log: &dyn Log,
+    waiting: Waiting<'_>,
+    stop: &AtomicBool,
+) -> Result<Begun, BeginError> {
+    let place = settings.place.clone();
+    let (topic_id, extents) = look_at(log, waiting, stop)?;
+    let cluster = settings.cluster.as_ref();
+    let cluster = cluster.expect("a process after the first is one of several");
+    let mut links = cluster.connect(&settings.hello, waiting, stop)?;
+    let start = links.hear()?;
+    if place.get(RUN)?.as_deref() != Some(start.run.as_bytes()) {
+        return Err(BeginError::NotShared {
+            place: place.text().to_string(),
+        });
+    }
+    if topic_id != start.topic_id {
+        return Err(BeginError::OtherTopicId {
+            topic: log.topic().to_string(),
+            place: place.text().to_string(),
+            kept: start.topic_id,
+            found: topic_id,
+        });
+    }
+    let before = match start.checkpoint {
+        Some(number) => {
+            let (manifest, register) = checkpoint::load_number(&place, number)?;
+            Some(Arc::new(Before::new(manifest, register, place.clone())))
+        }
+        None => None,
+    };
+    let key = u128::from_str_radix(&start.hash_key, 16).unwrap_or_default();
+    Ok(Begun {
+        last_tick: 0,
+        next_number: start.checkpoint.map_or(1, |number| number + 1),
+        place,
+        before,
+        damaged: Vec::new(),
+        topic_id,
+        hash_key: key.to_be_bytes(),
+        extents,
+        links: Some(links),
+        accept_truncated: settings.accept_truncated,
+        _lock: None,
+    })
+}
+
+/// The newest whole checkpoint, or none where all is counted anew.
+fn load(place: &Place, recount: bool) -> Result<Loaded, CheckpointError> {
+    if recount {
+        return Ok(Loaded {
+            checkpoint: None,
+            next_number: checkpoint::next_number(place)?,
+            damaged: Vec::new(),
+        });
+    }
+    let options = LoadOptions {
+        threads: LOAD_THREADS,
+    };
+    checkpoint::load(place, options)
+}
+
+/// What the log is and has, as soon as it can be reached.
+fn look_at(
+    log: &dyn Log,
+    waiting: Waiting<'_>,
+    stop: &AtomicBool,
+) -> Result<(String, Vec<Extent>), BeginError> {
+    let mut wait = RETRY.0;
+    loop {
+        let looked = log
+            .extents()
+            .and_then(|extents| Ok((log.topic_id()?, extents)));
+        match looked {
+            Ok(looked) => {
+                waiting(None);
+                return Ok(looked);
+            }
+            Err(error) if error.is_transient() => {
+                tracing::warn!(%error, "the log is tried again");
+                waiting(Some(error.to_string()));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if stop.load(Ordering::Relaxed) {
+            return Err(BeginError::Ended);
+        }
+        thread::park_timeout(wait);
+        wait = (wait * 2).min(RETRY.1);
+    }
+}
+
+/// Whether a checkpoint is of this log, and the log still has what comes next.
+fn check(
+    manifest: &Manifest,
+    settings: &BeginSettings,
+    topic_id: &str,
+    extents: &[Extent],
+) -> Result<(), BeginError> {
+    let place = || settings.place.text().to_string();
+    let (topic, lateness_ms) = (&settings.hello.topic, settings.hello.lateness_ms);
+    if manifest.topic != *topic {
+        return Err(BeginError::OtherTopic {
+            place: place(),
+            kept: manifest.topic.clone(),
+            asked: topic.clone(),
+        });
+    }
+    if manifest.topic_id != topic_id {
+        return Err(BeginError::OtherTopicId {
+            topic: topic.clone(),
+            place: place(),
+            kept: manifest.topic_id.clone(),
+            found: topic_id.to_string(),
+        });
+    }
+    if manifest.lateness_ms != lateness_ms {
+        return Err(BeginError::OtherLateness {
+            place: place(),
+            kept_ms: manifest.lateness_ms,
+            asked_ms: lateness_ms,
+        });
+    }
+    for kept in &manifest.partitions {
+        let extent = extents.iter().find(|it| it.partition == kept.partition);
+        let end_offset = extent.map_or(0, |extent| extent.next_offset);
+        if kept.next_offset > end_offset {
+            return Err(BeginError::Short {
+                topic: topic.clone(),
+                partition: kept.partition,
+                end_offset,
+                next_offset: kept.next_offset,
+            });
+        }
+        if let Some(extent) = extent.filter(|it| it.first_offset > kept.next_offset) {
+            return Err(BeginError::Gone {
+                topic: topic.clone(),
+                partition: kept.partition,
+                first_offset: extent.first_offset,
+                next_offset: kept.next_offset,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,261 @@
+//! Brings what the workers keep into checkpoints, on a thread of its own in each process.
+//!
+//! ```text
+//!  workers ── events ──▶ pending rows ── a file of them ──▶ place
+//!          ── cut n ───▶ the rest of them: the part of this process ──┐ words, by timely
+//!  view    ── totals n ──────────────────────▶ process 0 ◀────────────┘
+//!                                              manifest n, sweep, merge
+//! ```
+//!
+//! The workers never wait for a disk: while the place cannot be written, rows wait here, up to a
+//! bound; beyond it no checkpoint is made until a restart, and the counting goes on, since the log
+//! still has everything.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
+use dataflow::directory::Directory;
+use dataflow::engine::Position;
+use dataflow::kept::Kept;
+use dataflow::register::Register;
+use dataflow::time::format_rfc3339;
+use dataflow::view::Snapshot;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::checkpoint::{Counts, Damaged, Place, Run};
+use part::Keeping;
+
+mod manifest;
+mod part;
+
+pub use manifest::counts;
+
+/// How many handed-over things may wait; each is at most a tick's rows of a worker.
+const GIVEN_MAX: usize = 64;
+
+/// What reaches a keeper.
+pub(super) enum Given {
+    /// Rows of one worker, in the order of ticks.
+    Events {
+        worker: usize,
+        directory: Arc<Directory>,
+        events: Vec<Kept>,
+    },
+    /// A worker has handed over everything up to a checkpoint.
+    Cut {
+        worker: usize,
+        number: u64,
+        positions: Vec<Position>,
+    },
+    /// The views as of a checkpoint.
+    Totals {
+        number: u64,
+        snapshot: Arc<Snapshot>,
+    },
+    /// A register that comes in force.
+    Register(Arc<Register>),
+    /// What another process's keeper says.
+    Word(String),
+    /// The end.
+    End,
+}
+
+/// What keepers of different processes say to each other.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Word {
+    /// A process's part of a checkpoint is durable.
+    Part(Part),
+    /// A checkpoint is committed.
+    Committed(Committed),
+}
+
+/// One process's part of a checkpoint.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Part {
+    number: u64,
+    process: usize,
+    partitions: Vec<crate::checkpoint::Partition>,
+    runs: Vec<Run>,
+}
+
+/// A checkpoint that is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Committed {
+    /// Its number.
+    pub number: u64,
+    /// Its tick.
+    pub tick: u64,
+    /// When it was written.
+    pub written_at: String,
+    /// Events in its files; several versions of one count as many.
+    pub rows: u64,
+    /// The size of its files.
+    pub bytes: u64,
+    /// How many files.
+    pub files: usize,
+}
+
+/// Checkpoints, for `/status`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct CheckpointStatus {
+    /// Where they are.
+    pub place: String,
+    /// The newest; null before the first.
+    pub newest: Option<Committed>,
+    /// Why none can be made, or why one was found damaged at the start; null while all is well.
+    pub error: Option<String>,
+    /// Whether none is made any more until a restart.
+    pub is_off: bool,
+}
+
+/// What a keeper works with.
+pub(super) struct Settings {
+    pub(super) place: Place,
+    pub(super) process: usize,
+    pub(super) processes: usize,
+    pub(super) workers: usize,
+    pub(super) topic: String,
+    pub(super) topic_id: String,
+    pub(super) hash_key: [u8; 16],
+    pub(super) lateness_ms: i64,
+    pub(super) next_number: u64,
+    pub(super) runs: Vec<Run>,
+    pub(super) damaged: Vec<Damaged>,
+    pub(super) register: Arc<Register>,
+}
+
+/// A cheap handle to a keeper.
+#[derive(Clone)]
+pub struct Keeper {
+    given: Sender<Given>,
+    words: Receiver<String>,
+    state: Arc<State>,
+}
+
+/// What the keeper and its handles share.
+pub(super) struct State {
+    /// The highest number that is committed.
+    settled: AtomicU64,
+    is_off: AtomicBool,
+    wanted: AtomicBool,
+    status: Mutex<CheckpointStatus>,
+}
+
+impl State {
+    fn update(&self, change: impl FnOnce(&mut CheckpointStatus)) {
+        // A status is whole whoever panicked while holding it.
+        change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Keeper {
+    /// Starts the thread. `wake` is called when it has something to say.
+    pub(super) fn start(
+        settings: Settings,
+        wake: impl Fn() + Send + 'static,
+    ) -> std::io::Result<(Keeper, JoinHandle<()>)> {
+        let (given, receiver) = bounded(GIVEN_MAX);
+        let (say, words) = unbounded();
+        let damaged: Vec<String> = settings.damaged.iter().map(Damaged::to_string).collect();
+        let status = CheckpointStatus {
+            place: settings.place.text().to_string(),
+            error: (!damaged.is_empty()).then(|| {
+                let damaged = damaged.join("; ");
+                format!("an older checkpoint was used at the start: {damaged}")
+            }),
+            ..CheckpointStatus::default()
+        };
+        let state = Arc::new(State {
+            settled: AtomicU64::new(settings.next_number - 1),
+            is_off: AtomicBool::new(false),
+            wanted: AtomicBool::new(false),
+            status: Mutex::new(status),
+        });
+        let theirs = Arc::clone(&state);
+        let thread = thread::Builder::new()
+            .name("checkpoint".to_string())
+            .spawn(move || Keeping::new(settings, theirs, say, wake).run(&receiver))?;
+        let keeper = Keeper {
+            given,
+            words,
+            state,
+        };
+        Ok((keeper, thread))
+    }
+
+    /// Hands over, or gives back what there is no room for now.
+    pub(super) fn try_give(&self, given: Given) -> Result<(), Given> {
+        match self.given.try_send(given) {
+            Err(TrySendError::Full(given)) => Err(given),
+            // After its end nothing is kept any more.
+            Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(()),
+        }
+    }
+
+    /// Hands over what is needed for a checkpoint and small; waits for room, which there is soon.
+    pub(super) fn give(&self, given: Given) {
+        // After its end nothing is kept any more.
+        let _ = self.given.send(given);
+    }
+
+    /// Puts a register in force, and asks for a checkpoint that holds it.
+    pub(super) fn adopt(&self, register: Arc<Register>) {
+        self.give(Given::Register(register));
+        self.state.wanted.store(true, Ordering::Release);
+    }
+
+    /// Passes on what another process's keeper says.
+    pub(super) fn hear(&self, word: String) {
+        self.give(Given::Word(word));
+    }
+
+    /// What is to be said to others.
+    pub(super) fn words(&self) -> Vec<String> {
+        self.words.try_iter().collect()
+    }
+
+    /// The highest number that is committed.
+    pub(super) fn settled(&self) -> u64 {
+        self.state.settled.load(Ordering::Acquire)
+    }
+
+    /// Whether a checkpoint is wanted without waiting for its time; asked once.
+    pub(super) fn is_wanted_now(&self) -> bool {
+        self.state.wanted.load(Ordering::Acquire)
+    }
+
+    /// Notes that the one that was wanted is begun.
+    pub(super) fn is_begun(&self) {
+        self.state.wanted.store(false, Ordering::Release);
+    }
+
+    /// Whether no checkpoint is made any more until a restart.
+    pub(super) fn is_off(&self) -> bool {
+        self.state.is_off.load(Ordering::Acquire)
+    }
+
+    /// For `/status`.
+    pub fn status(&self) -> CheckpointStatus {
+        let status = self.state.status.lock();
+        // A status is whole whoever panicked while holding it.
+        status.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Ends the thread once it has written what is whole.
+    pub(super) fn end(&self) {
+        self.give(Given::End);
+    }
+}
+
+fn written_at() -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    format_rfc3339(now.map_or(0, |since| since.as_millis() as i64))
+}
+
+/// Whether two sets of counts say the same of what follows from events.
+pub(super) fn agree(kept: &Counts, found: &Counts) -> bool {
+    (kept.received, kept.accepted, kept.voids) == (found.received, found.accepted, found.voids)
+}

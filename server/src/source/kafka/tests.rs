@@ -1,0 +1,1 @@
+//! Tests of the Kafka log against a real broker.
