@@ -17,16 +17,19 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 /// See the module.
 pub(super) struct View {
     snapshot: Arc<Snapshot>,
+    /// Until all of the checkpoint is taken again; before, what is counted is in part.
+    restores: bool,
     ready: bool,
     said_at: Instant,
     started_at: Instant,
 }
 
 impl View {
-    pub(super) fn new(settings: ViewSettings) -> View {
+    pub(super) fn new(settings: ViewSettings, restores: bool) -> View {
         let now = Instant::now();
         View {
             snapshot: Arc::new(Snapshot::empty(settings)),
+            restores,
             ready: false,
             said_at: now,
             started_at: now,
@@ -44,13 +47,16 @@ impl View {
         self.snapshot = Arc::clone(&publication.snapshot);
         match mark {
             Mark::None => {}
-            Mark::Restored => self.check_restored(shared)?,
+            Mark::Restored => {
+                self.check_restored(shared)?;
+                self.restores = false;
+            }
             Mark::Checkpoint(number) => shared.keeper.give(Given::Totals {
                 number,
                 snapshot: Arc::clone(&self.snapshot),
             }),
         }
-        self.ready = self.ready || self.has_reached(shared);
+        self.ready = self.ready || (!self.restores && self.has_reached(shared));
         if self.ready && !is_silent {
             shared.publisher.publish(publication);
             if !shared.publisher.is_ready() {
@@ -107,6 +113,16 @@ impl View {
             return;
         }
         self.said_at = Instant::now();
+        if let Some(before) = shared.before.as_ref().filter(|_| self.restores) {
+            let (loaded, all) = (self.snapshot.totals().counts.accepted, before.counts().accepted);
+            let what = format!(
+                "loading checkpoint {}: {loaded} of {all} ballots",
+                before.number()
+            );
+            tracing::info!("{what}");
+            shared.publisher.set_waiting(Some(what));
+            return;
+        }
         let next: BTreeMap<u32, i64> = self.snapshot.next_offsets().collect();
         let first: BTreeMap<u32, i64> = self.snapshot.first_offsets().collect();
         let partitions = shared.extents.iter().map(|extent| PartitionProgress {

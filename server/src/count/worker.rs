@@ -84,7 +84,7 @@ impl<'a> Counter<'a> {
             partitions: BTreeSet::new(),
             unsent: None,
             lead: ticker.map(|ticker| Lead::new(ticker, shared)),
-            view: is_first.then(|| View::new(settings.clone())),
+            view: is_first.then(|| View::new(settings.clone(), shared.before.is_some())),
             more: true,
             retry: None,
             looked_at: Instant::now(),
