@@ -67,12 +67,6 @@ impl Place {
         }
     }
 
-    /// Whether every process of several must be given one that all of them share, and this is a
-    /// directory: whether it is shared cannot be seen from one of them.
-    pub fn is_directory(&self) -> bool {
-        !self.text.starts_with("s3://")
-    }
-
     /// What it was opened as.
     pub fn text(&self) -> &str {
         &self.text

@@ -34,6 +34,7 @@ pub(super) use encode::Encoder;
 pub(super) use identity::Identity;
 pub(super) use read::Lookup;
 
+mod columns;
 mod encode;
 mod identity;
 mod read;

@@ -86,18 +86,27 @@ impl Objects {
 
     fn error(&self, attempt: impl Into<String>, error: Error) -> PlaceError {
         let (attempt, place) = (attempt.into(), self.text.clone());
+        let source = cause(&error);
+        // Of lists the library does not tell these cases apart, but it shows the answer.
+        let says = |words: &str| source.to_string().contains(words);
         match error {
             // Of a single object nobody asks that it be there, so it is the bucket that is not.
             Error::NotFound { .. } => PlaceError::NoBucket { attempt, place },
+            _ if says("NoSuchBucket") => PlaceError::NoBucket { attempt, place },
             Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => PlaceError::Denied {
                 attempt,
                 place,
-                source: cause(&error),
+                source,
+            },
+            _ if says("403 Forbidden") || says("401 Unauthorized") => PlaceError::Denied {
+                attempt,
+                place,
+                source,
             },
             _ => PlaceError::Failed {
                 attempt,
                 place,
-                source: cause(&error),
+                source,
             },
         }
     }

@@ -20,7 +20,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPrope
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::ColumnPath;
 
-use super::identity::{Identity, Vote};
+use super::identity::{Choices, Identity, Vote};
 use super::{Encoded, GROUP_ROWS_MAX, SCHEMA_TYPE, SegmentError};
 
 /// Bytes of a hash and of a UUID.
@@ -97,7 +97,7 @@ impl Encoder {
 }
 
 /// How columns are written. Random bytes do not compress; times of rows that are sorted by a
-/// hash are smallest as differences; all other texts repeat.
+/// hash are smallest as packed differences, and compress no further; all other texts repeat.
 static PROPERTIES: LazyLock<WriterPropertiesPtr> = LazyLock::new(|| {
     let path = |name: &str| ColumnPath::from(name);
     let voters = SortingColumn {
@@ -119,6 +119,7 @@ static PROPERTIES: LazyLock<WriterPropertiesPtr> = LazyLock::new(|| {
     }
     for name in ["timestamp", "log_time"] {
         properties = properties
+            .set_column_compression(path(name), Compression::UNCOMPRESSED)
             .set_column_dictionary_enabled(path(name), false)
             .set_column_encoding(path(name), Encoding::DELTA_BINARY_PACKED)
             .set_column_statistics_enabled(path(name), EnabledStatistics::Chunk);
@@ -215,37 +216,42 @@ struct Group {
 impl Group {
     fn push(&mut self, kept: &Kept, checkpoint: u64, numbering: &Numbering<'_>, texts: &mut Texts) {
         let event = &kept.event;
-        let identity = Identity::of(event, numbering);
+        // Texts are looked at only where there are some: a usual row is all numbers.
+        let spelled = event.unusual.as_ref();
+        let spelled = spelled.map(|_| Identity::of(event, numbering));
         let own = |text: Option<&str>| text.map(ByteArray::from);
         self.voters.push_wide(Some(event.voter));
         self.contests.push(match event.contest {
-            NONE => own(identity.contest),
+            NONE => own(spelled.as_ref().and_then(|spelled| spelled.contest)),
             number => Some(cached(&mut texts.contests, numbering.contests, number)),
         });
-        let (uuid, text) = match identity.vote {
-            Vote::Uuid(uuid) => (Some(uuid), None),
-            Vote::Text(text) => (None, own(Some(text))),
+        let (uuid, text) = match spelled.as_ref().map(|spelled| spelled.vote) {
+            Some(Vote::Text(text)) => (None, own(Some(text))),
+            _ => (Some(event.vote_id), None),
         };
         self.vote_uuids.push_wide(uuid);
         self.vote_ids.push(text);
-        let by_number = !event.void && event.unusual.is_none() && event.candidate != BLANK;
-        self.candidates.push(if by_number {
-            let names = numbering.candidates;
-            Some(cached(&mut texts.candidates, names, event.candidate))
-        } else {
-            own(identity.choices.first())
-        });
-        self.choices.push(identity.choices.many().map(|list| {
-            let json = serde_json::to_vec(list).expect("texts are plain data");
-            ByteArray::from(json)
-        }));
-        self.locations.push(match event.location {
-            number if number != NONE && !event.void => {
-                Some(cached(&mut texts.locations, numbering.locations, number))
+        let choices = spelled.as_ref().map(|spelled| spelled.choices);
+        self.candidates.push(match choices {
+            Some(choices) => own(choices.first()),
+            None if event.void || event.candidate == BLANK => None,
+            None => {
+                let names = numbering.candidates;
+                Some(cached(&mut texts.candidates, names, event.candidate))
             }
-            _ => own(identity.location),
         });
-        self.timestamps_ms.push(identity.timestamp_ms);
+        self.choices
+            .push(choices.and_then(Choices::many).map(|list| {
+                let json = serde_json::to_vec(list).expect("texts are plain data");
+                ByteArray::from(json)
+            }));
+        self.locations.push(match event.location {
+            _ if event.void => None,
+            NONE => own(spelled.as_ref().and_then(|spelled| spelled.location)),
+            number => Some(cached(&mut texts.locations, numbering.locations, number)),
+        });
+        let is_timed = !event.untimed && !event.void;
+        self.timestamps_ms.push(is_timed.then_some(event.time_ms));
         let is_untimed = event.untimed && !event.void;
         self.log_times_ms.push(is_untimed.then_some(event.time_ms));
         self.late.push(event.late && !event.void);

@@ -4,19 +4,20 @@
 //! them, and are spelled out else. Callers have compared the bytes with their checksum; what is
 //! no segment all the same is an error that says what does not fit.
 
+use std::panic::{self, AssertUnwindSafe};
+
 use bytes::Bytes;
 use dataflow::directory::{BLANK, NONE};
 use dataflow::intake::{Arrival, Unusual};
 use dataflow::kept::{Kept, KeptState, Numbering};
 use dataflow::vote_id::VoteId;
-use parquet::column::reader::get_typed_column_reader;
 use parquet::data_type::{
-    BoolType, ByteArray, ByteArrayType, DataType, FixedLenByteArray, FixedLenByteArrayType,
-    Int64Type,
+    BoolType, ByteArrayType, FixedLenByteArray, FixedLenByteArrayType, Int64Type,
 };
 use parquet::file::reader::{FileReader as _, RowGroupReader};
 use parquet::file::serialized_reader::SerializedFileReader;
 
+use super::columns::{Recent, optional, utf8, values, wide};
 use super::{Column, GROUP_ROWS_MAX, SCHEMA_COLUMNS, SegmentError, unreadable};
 
 /// Gives texts their numbers.
@@ -51,8 +52,11 @@ pub struct Segment {
 impl Segment {
     /// Reads what the file says of itself; its bytes are verified before.
     pub fn open(bytes: Bytes) -> Result<Segment, SegmentError> {
-        let file = SerializedFileReader::new(bytes).map_err(unreadable)?;
+        let size = bytes.len() as u64;
+        let open = || SerializedFileReader::new(bytes).map_err(unreadable);
+        let file = without_panic(open)?;
         check_schema(&file)?;
+        check_ranges(&file, size)?;
         for group in file.metadata().row_groups() {
             let rows = group.num_rows();
             if !usize::try_from(rows).is_ok_and(|rows| rows <= GROUP_ROWS_MAX) {
@@ -89,17 +93,51 @@ impl Segment {
         row_group: usize,
         lookup: &mut impl Lookup,
     ) -> Result<(Vec<Kept>, Vec<u64>), SegmentError> {
-        let group = self.file.get_row_group(row_group).map_err(unreadable)?;
-        let mut rows = Rows::new(&*group)?;
-        rows.read_states()?;
-        rows.read_contests(lookup)?;
-        rows.read_vote_ids()?;
-        rows.read_choices(lookup)?;
-        rows.read_locations(lookup)?;
-        rows.read_times()?;
-        let checkpoints = values::<Int64Type>(&*group, Column::Checkpoint)?;
-        let checkpoints = checkpoints.into_iter().map(i64::cast_unsigned).collect();
-        Ok((rows.rows, checkpoints))
+        without_panic(|| {
+            let group = self.file.get_row_group(row_group).map_err(unreadable)?;
+            let mut rows = Rows::new(&*group)?;
+            rows.read_states()?;
+            rows.read_contests(lookup)?;
+            rows.read_vote_ids()?;
+            rows.read_choices(lookup)?;
+            rows.read_locations(lookup)?;
+            rows.read_times()?;
+            let checkpoints = values::<Int64Type>(&*group, Column::Checkpoint)?;
+            let checkpoints = checkpoints.into_iter().map(i64::cast_unsigned).collect();
+            Ok((rows.rows, checkpoints))
+        })
+    }
+}
+
+/// The format's library panics at some files that are none. Those that are verified are not
+/// among them; for any other a message is better than the end of the process.
+fn without_panic<T>(read: impl FnOnce() -> Result<T, SegmentError>) -> Result<T, SegmentError> {
+    // What was being made is dropped, so nobody sees it half made.
+    panic::catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(SegmentError::malformed("reading it panicked")))
+}
+
+/// Whether every column lies in the file.
+fn check_ranges(file: &SerializedFileReader<Bytes>, size: u64) -> Result<(), SegmentError> {
+    let mut groups = file.metadata().row_groups().iter();
+    let fits = groups.all(|group| {
+        group.columns().iter().all(|column| {
+            let start = column
+                .dictionary_page_offset()
+                .unwrap_or(column.data_page_offset());
+            match (
+                u64::try_from(start),
+                u64::try_from(column.compressed_size()),
+            ) {
+                (Ok(start), Ok(bytes)) => start.checked_add(bytes).is_some_and(|end| end <= size),
+                _ => false,
+            }
+        })
+    });
+    if fits {
+        Ok(())
+    } else {
+        Err(SegmentError::malformed("a column is outside of the file"))
     }
 }
 
@@ -266,102 +304,4 @@ impl<'a> Rows<'a> {
 
 fn unusual(event: &mut Arrival) -> &mut Unusual {
     event.unusual.get_or_insert_default()
-}
-
-/// The values that are there, and for each row whether one is.
-struct Optional<V> {
-    levels: Vec<i16>,
-    values: Vec<V>,
-}
-
-impl<V> Optional<V> {
-    /// The rows that have a value.
-    fn present(&self) -> impl Iterator<Item = (usize, &V)> {
-        let rows = self.levels.iter().enumerate();
-        let present = rows.filter_map(|(at, level)| (*level == 1).then_some(at));
-        present.zip(&self.values)
-    }
-}
-
-fn values<T: DataType>(
-    group: &dyn RowGroupReader,
-    column: Column,
-) -> Result<Vec<T::T>, SegmentError> {
-    Ok(optional::<T>(group, column)?.values)
-}
-
-fn optional<T: DataType>(
-    group: &dyn RowGroupReader,
-    column: Column,
-) -> Result<Optional<T::T>, SegmentError> {
-    let rows = usize::try_from(group.metadata().num_rows()).unwrap_or_default();
-    let reader = group
-        .get_column_reader(column as usize)
-        .map_err(unreadable)?;
-    let mut reader = get_typed_column_reader::<T>(reader);
-    let mut read = Optional {
-        levels: Vec::with_capacity(rows),
-        values: Vec::with_capacity(rows),
-    };
-    let (records, ..) = reader
-        .read_records(rows, Some(&mut read.levels), None, &mut read.values)
-        .map_err(unreadable)?;
-    let is_required = SCHEMA_COLUMNS.column(column as usize).max_def_level() == 0;
-    let present = read.levels.iter().filter(|level| **level == 1).count();
-    let expected = if is_required { rows } else { present };
-    let levels = if is_required { 0 } else { rows };
-    if records != rows || read.values.len() != expected || read.levels.len() != levels {
-        return Err(SegmentError::malformed(
-            "a column is shorter than its row group",
-        ));
-    }
-    Ok(read)
-}
-
-fn wide(value: &FixedLenByteArray) -> Result<u128, SegmentError> {
-    let bytes = <[u8; 16]>::try_from(value.data());
-    let bytes = bytes.map_err(|_| SegmentError::malformed("a value has not 16 bytes"))?;
-    Ok(u128::from_be_bytes(bytes))
-}
-
-fn utf8(text: &ByteArray) -> Result<&str, SegmentError> {
-    str::from_utf8(text.data()).map_err(|_| SegmentError::malformed("a text is no UTF-8"))
-}
-
-/// What has become of recent texts, by where they lie: those of a dictionary lie at one place
-/// however often they come. Holds for one column that is in memory as a whole.
-struct Recent<V> {
-    slots: Vec<Option<(usize, usize, Option<V>)>>,
-}
-
-/// Slots of a column's recent texts, a power of two: a few thousand locations mostly fit.
-const RECENT: usize = 4096;
-
-impl<V: Copy> Recent<V> {
-    fn new() -> Recent<V> {
-        Recent {
-            slots: vec![None; RECENT],
-        }
-    }
-
-    fn get(
-        &mut self,
-        text: &ByteArray,
-        find: impl FnOnce(&str) -> Option<V>,
-    ) -> Result<Option<V>, SegmentError> {
-        let (at, len) = (text.data().as_ptr() as usize, text.data().len());
-        // Fibonacci hashing: neighbours in the dictionary go to slots far apart.
-        let slot = (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - RECENT.ilog2());
-        let slot = &mut self.slots[slot as usize];
-        match slot {
-            Some((known_at, known_len, value)) if (*known_at, *known_len) == (at, len) => {
-                Ok(*value)
-            }
-            _ => {
-                let value = find(utf8(text)?);
-                *slot = Some((at, len, value));
-                Ok(value)
-            }
-        }
-    }
 }
