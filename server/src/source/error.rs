@@ -191,6 +191,15 @@ pub enum LogError {
         /// The reason.
         why: String,
     },
+    /// The clients could not be made.
+    #[error(
+        "making the kafka clients failed ({why}): check the values given with --kafka-option, and \
+         the limits of this machine"
+    )]
+    KafkaClient {
+        /// What the client says.
+        why: String,
+    },
     /// Encryption was asked for and is not built in.
     #[error(
         "the kafka option '{option}' needs TLS and this build has none: use the container image, or \

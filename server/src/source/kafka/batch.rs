@@ -87,7 +87,7 @@ impl<C: ConsumerContext + 'static> Batches<C> {
         let mut batch = Batch {
             rest: self.slots[..taken].iter(),
         };
-        while let Some(&message) = batch.rest.next() {
+        for &message in batch.rest.by_ref() {
             let turn = Turn(message);
             // SAFETY: librdkafka filled this slot with a message of ours; it is given back at the
             // end of this turn, after the last use of what is read here.

@@ -142,9 +142,13 @@ pub(super) fn not_made(settings: &KafkaSettings, error: &KafkaError) -> LogError
                 is_secret(option) && !value.is_empty() && why.contains(value.as_str())
             });
             let why = if secret { "it is not valid" } else { why };
-            refused("all together", why.to_string())
+            LogError::KafkaClient {
+                why: why.to_string(),
+            }
         }
-        other => refused("all together", other.to_string()),
+        other => LogError::KafkaClient {
+            why: other.to_string(),
+        },
     }
 }
 

@@ -49,8 +49,7 @@ impl KafkaReader {
         // under the same lock: so there is a call for every message that a poll has not seen.
         consumer.set_nonempty_callback(move || theirs());
         known.add_waker(&waker);
-        let batches = Batches::new(consumer).ok_or_else(|| LogError::KafkaOption {
-            option: "all together".to_string(),
+        let batches = Batches::new(consumer).ok_or_else(|| LogError::KafkaClient {
             why: "the consumer has no queue".to_string(),
         })?;
         let reader = KafkaReader {

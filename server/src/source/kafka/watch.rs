@@ -177,8 +177,7 @@ pub(super) fn start(known: Arc<Known>) -> Result<Bell, LogError> {
     thread::Builder::new()
         .name("kafka-watch".to_string())
         .spawn(move || watch(&known, &rings))
-        .map_err(|error| LogError::KafkaOption {
-            option: "all together".to_string(),
+        .map_err(|error| LogError::KafkaClient {
             why: format!("no thread could be started: {error}"),
         })?;
     Ok(Bell(bell))

@@ -52,7 +52,7 @@ struct Inner {
     /// The client, and the largest log time that it was given: those of one partition never
     /// decrease, so messages are stamped and handed over under one lock.
     line: Mutex<Line>,
-    waiting: Waiting,
+    waiting: Arc<Waiting>,
 }
 
 struct Line {
@@ -60,6 +60,7 @@ struct Line {
     last_ms: i64,
 }
 
+/// What waits for the brokers, of all appends.
 #[derive(Default)]
 struct Waiting {
     bytes: AtomicUsize,
@@ -76,7 +77,7 @@ impl KafkaWriter {
         Ok(KafkaWriter(Arc::new(Inner {
             settings: settings.clone(),
             line: Mutex::new(line),
-            waiting: Waiting::default(),
+            waiting: Arc::default(),
         })))
     }
 
@@ -91,7 +92,7 @@ impl KafkaWriter {
             if messages.is_empty() {
                 return Ok(Appended::default());
             }
-            let permit = Permit::take(&inner, &messages)?;
+            let permit = Permit::take(&inner.waiting, &messages)?;
             let (answer, answered) = oneshot::channel();
             let append = Arc::new(Append {
                 topic: inner.settings.topic.clone(),
@@ -219,15 +220,16 @@ impl Drop for Append {
     }
 }
 
-/// An append's share of what may wait; given back when its last message is answered.
+/// An append's share of what may wait; given back when its last message is answered. That is on
+/// the producer's own thread, which cannot end the producer: so this must not keep it.
 struct Permit {
-    inner: Arc<Inner>,
+    waiting: Arc<Waiting>,
     bytes: usize,
     messages: usize,
 }
 
 impl Permit {
-    fn take(inner: &Arc<Inner>, messages: &[Message]) -> Result<Permit, LogError> {
+    fn take(waiting: &Arc<Waiting>, messages: &[Message]) -> Result<Permit, LogError> {
         let bytes = messages
             .iter()
             .map(|message| message.key.len() + message.bytes.len() + MESSAGE_BYTES)
@@ -240,11 +242,10 @@ impl Permit {
         }
         // From here on dropping the permit gives back what was taken, too much of it too.
         let permit = Permit {
-            inner: Arc::clone(inner),
+            waiting: Arc::clone(waiting),
             bytes,
             messages: messages.len(),
         };
-        let waiting = &inner.waiting;
         let all_bytes = waiting.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let all = waiting
             .messages
@@ -259,9 +260,10 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let waiting = &self.inner.waiting;
-        waiting.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
-        waiting.messages.fetch_sub(self.messages, Ordering::Relaxed);
+        self.waiting.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.waiting
+            .messages
+            .fetch_sub(self.messages, Ordering::Relaxed);
     }
 }
 
