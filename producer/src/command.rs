@@ -111,6 +111,13 @@ pub(crate) struct Sending {
     /// Requests at one time, for http.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) connections: u16,
+    /// An option of the Kafka client, such as client.id=me; may be given several times.
+    // Taken as text, since what clap cannot read it shows, and a value may be a password.
+    #[arg(long = "kafka-option", value_name = "NAME=VALUE")]
+    pub(crate) kafka_options: Vec<String>,
+    /// Partitions of a topic that is not there yet, for kafka.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) partitions: u32,
 }
 
 /// Shares of the ballots, from 0 to 1.
@@ -139,8 +146,8 @@ pub(crate) enum Format {
     Json,
 }
 
-impl From<ShareArgs> for producer::Shares {
-    fn from(typed: ShareArgs) -> producer::Shares {
+impl From<&ShareArgs> for producer::Shares {
+    fn from(typed: &ShareArgs) -> producer::Shares {
         producer::Shares {
             duplicates: typed.duplicates,
             revotes: typed.revotes,

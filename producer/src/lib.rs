@@ -6,13 +6,13 @@
 //!  Election
 //!    │ replay/     when each ballot comes, what goes wrong with it, its bytes
 //!  Batch           messages with their keys
-//!    │ target/     http, a file, or whatever implements Target
+//!    │ target/     http, kafka, a file, or whatever implements Target
 //!  a server
 //! ```
 //!
 //! What comes out is known beforehand: [`expected::Expected`]. The same seed gives the same bytes
 //! on every machine. Nothing here prints, ends the process or asks for the time of day, but
-//! [`deliver()`] for its pace and the HTTP target for its patience.
+//! [`deliver()`] for its pace, and the HTTP and Kafka targets for their patience.
 
 #![forbid(unsafe_code)]
 

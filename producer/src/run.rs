@@ -7,8 +7,8 @@ use std::time::{Instant, SystemTime};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use producer::election::{Evening, Simulation};
-use producer::target::{self, HttpOptions};
-use producer::{Election, Options, Replay, deliver};
+use producer::target::{self, HttpOptions, KafkaOptions, TargetOptions};
+use producer::{Election, Options, Replay, TargetError, deliver};
 
 use crate::command::{Command, Format, Sending, What};
 use crate::report;
@@ -49,17 +49,12 @@ fn send(election: Election, sending: Sending) -> anyhow::Result<()> {
     let election = on_its_evening(election, &sending)?;
     let options = Options {
         seed: sending.seed,
-        shares: sending.shares.into(),
+        shares: (&sending.shares).into(),
         names_contest: sending.name_contest,
     };
     let mut replay = Replay::new(&election, &options)?;
     replay.skip(sending.skip);
-    let http = HttpOptions {
-        token: sending.token,
-        connections: sending.connections.into(),
-        ..HttpOptions::default()
-    };
-    let mut target = target::open(&sending.to, &http)?;
+    let mut target = target::open(&sending.to, &target_options(&sending)?)?;
     let first = replay.position();
     let bar = progress_bar(replay.messages_total(), first);
     let started = Instant::now();
@@ -87,6 +82,23 @@ fn send(election: Election, sending: Sending) -> anyhow::Result<()> {
     }
     let sent = replay.position() - first;
     print(&report::text(&expected, &delivery, sent, seconds))
+}
+
+fn target_options(sending: &Sending) -> Result<TargetOptions, TargetError> {
+    let client = sending.kafka_options.iter();
+    let client = client.map(|typed| KafkaOptions::client_option(typed));
+    Ok(TargetOptions {
+        http: HttpOptions {
+            token: sending.token.clone(),
+            connections: sending.connections.into(),
+            ..HttpOptions::default()
+        },
+        kafka: KafkaOptions {
+            client: client.collect::<Result<_, _>>()?,
+            partitions: sending.partitions,
+            ..KafkaOptions::default()
+        },
+    })
 }
 
 /// Moves the evening where asked to, and sees that it lies in the past.

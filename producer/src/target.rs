@@ -1,4 +1,4 @@
-//! Where messages go: HTTP, a file, or whatever implements [`Target`].
+//! Where messages go: HTTP, a topic of Kafka, a file, or whatever implements [`Target`].
 //!
 //! Comes in as batches; nothing goes on but what became of them. A target knows no election.
 
@@ -9,9 +9,11 @@ use crate::batch::Batch;
 
 pub use file::FileTarget;
 pub use http::{HttpOptions, HttpTarget};
+pub use kafka::{KafkaAddress, KafkaOptions, KafkaTarget};
 
 mod file;
 mod http;
+mod kafka;
 
 /// Takes messages until it is finished.
 pub trait Target {
@@ -44,12 +46,6 @@ pub enum TargetError {
          kafka://HOST:PORT/TOPIC"
     )]
     Address(String),
-    /// Kafka is not there yet.
-    #[error(
-        "could not send votes to '{0}': this version has no Kafka support yet; send them to \
-         http://HOST:PORT or write them to file:PATH"
-    )]
-    Kafka(String),
     /// A file cannot be written.
     #[error("could not write votes to '{}'; check the path and the room on the disk", .path.display())]
     File {
@@ -120,6 +116,66 @@ pub enum TargetError {
         /// What was sent.
         sent: u64,
     },
+    /// An option of the Kafka client that is none.
+    #[error(
+        "could not read a --kafka-option: write it as NAME=VALUE, such as security.protocol=SSL"
+    )]
+    KafkaOptionForm,
+    /// An option of the Kafka client that cannot be.
+    #[error("could not use the kafka option '{name}' ({detail}): correct it, or leave it out")]
+    KafkaOption {
+        /// Its name.
+        name: String,
+        /// Why, without its value.
+        detail: String,
+    },
+    /// The Kafka client cannot be made.
+    #[error(
+        "could not start a kafka client with these options: see whether they go together, and \
+         whether this build has what they ask for (TLS comes with the cargo feature tls)"
+    )]
+    KafkaClient(#[source] Box<rdkafka::error::KafkaError>),
+    /// No broker answers.
+    #[error(
+        "could not reach {address} for {seconds} s ({problem}); check that a broker runs there and \
+         advertises an address that can be reached from here"
+    )]
+    KafkaUnreachable {
+        /// Brokers and topic.
+        address: String,
+        /// For how long it was tried.
+        seconds: u64,
+        /// What the client said.
+        problem: String,
+        /// The last failure.
+        source: Box<rdkafka::error::KafkaError>,
+    },
+    /// The topic is absent and cannot be made.
+    #[error(
+        "could not make the topic of {address}, which is not there; make it with \
+         message.timestamp.type=LogAppendTime, or name one that is there"
+    )]
+    KafkaTopic {
+        /// Brokers and topic.
+        address: String,
+        /// Why.
+        source: Box<rdkafka::error::KafkaError>,
+    },
+    /// A message could not be stored.
+    #[error(
+        "could not store all votes in {address} ({problem}), {stored} are known to be there; check \
+         the brokers, then run the same command again: what is stored already counts once"
+    )]
+    KafkaDelivery {
+        /// Brokers and topic.
+        address: String,
+        /// How many are acknowledged.
+        stored: u64,
+        /// What the client said.
+        problem: String,
+        /// The first failure.
+        source: Box<rdkafka::error::KafkaError>,
+    },
     /// A target other than these has failed.
     #[error("could not append votes to {place}")]
     Other {
@@ -137,8 +193,8 @@ pub enum Address {
     Http(String),
     /// A file, one message a line.
     File(PathBuf),
-    /// A topic of a Kafka cluster, as typed.
-    Kafka(String),
+    /// A topic of a Kafka cluster.
+    Kafka(KafkaAddress),
 }
 
 impl FromStr for Address {
@@ -159,17 +215,26 @@ impl FromStr for Address {
                 };
                 Ok(Address::File(PathBuf::from(path)))
             }
-            ("kafka", Some(place)) if place.contains('/') => Ok(Address::Kafka(typed.to_string())),
+            ("kafka", Some(place)) => place.parse().map(Address::Kafka).map_err(|()| unknown()),
             _ => Err(unknown()),
         }
     }
 }
 
-/// Opens what an address names. The options are for HTTP; others have none.
-pub fn open(address: &Address, http: &HttpOptions) -> Result<Box<dyn Target>, TargetError> {
+/// How each kind of target is opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TargetOptions {
+    /// For a server.
+    pub http: HttpOptions,
+    /// For a topic.
+    pub kafka: KafkaOptions,
+}
+
+/// Opens what an address names.
+pub fn open(address: &Address, options: &TargetOptions) -> Result<Box<dyn Target>, TargetError> {
     match address {
-        Address::Http(base) => Ok(Box::new(HttpTarget::new(base, http))),
+        Address::Http(base) => Ok(Box::new(HttpTarget::new(base, &options.http))),
         Address::File(path) => Ok(Box::new(FileTarget::create(path)?)),
-        Address::Kafka(typed) => Err(TargetError::Kafka(typed.clone())),
+        Address::Kafka(address) => Ok(Box::new(KafkaTarget::connect(address, &options.kafka)?)),
     }
 }

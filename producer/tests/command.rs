@@ -125,8 +125,8 @@ fn what_cannot_be_done_is_said() {
             "there is no election",
         ),
         (
-            &["replay", "uk-2019", "--to", "kafka://127.0.0.1:9092/votes"],
-            "no Kafka support yet",
+            &["replay", "uk-2019", "--to", "kafka://127.0.0.1:9092"],
+            "is no place to send votes to",
         ),
         (
             &["replay", "uk-2019", "--to", "https://example.org"],

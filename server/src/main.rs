@@ -27,6 +27,7 @@ mod plan;
 mod publish;
 mod register;
 mod run;
+mod sink;
 mod source;
 
 #[global_allocator]

@@ -6,6 +6,7 @@ use crate::count::Keeper;
 use crate::demo::DemoState;
 use crate::http::{Operations, PartitionExtent, StatusSource};
 use crate::register::LastError;
+use crate::sink::Account;
 use crate::source::Log;
 
 /// Where the facts are. Those that a start brings with it are set once they are there.
@@ -20,6 +21,8 @@ pub struct Facts {
     pub register_error: OnceLock<LastError>,
     /// What checkpoints are made by.
     pub keeper: OnceLock<Keeper>,
+    /// Where results are written besides here.
+    pub aggregates: OnceLock<Account>,
     /// The demo, where this is one.
     pub demo: OnceLock<DemoState>,
 }
@@ -40,7 +43,7 @@ impl StatusSource for Facts {
             partitions: partitions.collect(),
             log: self.log.health(),
             checkpoint: self.keeper.get().map(Keeper::status),
-            sinks: Vec::new(),
+            sinks: self.aggregates.get().map(Account::status).into_iter().collect(),
             register_error: self.register_error.get().and_then(LastError::get),
             demo: self.demo.get().map(DemoState::get),
         }

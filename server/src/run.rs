@@ -20,6 +20,7 @@ use crate::operations::Facts;
 use crate::plan::{Plan, RegisterFrom};
 use crate::publish::{CHANGES_BYTES_MAX, CHANGES_KEPT, Publisher};
 use crate::register::RegisterFile;
+use crate::sink::aggregates::{AggregateSettings, Aggregates};
 use crate::source::embedded::EmbeddedLog;
 use crate::source::kafka::{KafkaLog, KafkaSettings};
 use crate::source::{Log, Writer};
@@ -122,6 +123,7 @@ fn open_log(args: &Args, plan: &Plan) -> anyhow::Result<AnyLog> {
 #[derive(Default)]
 struct Started {
     counting: Option<Counting>,
+    aggregates: Option<Aggregates>,
     helpers: Vec<JoinHandle<()>>,
 }
 
@@ -131,6 +133,8 @@ struct Service {
     begin: BeginSettingsLater,
     register: RegisterFrom,
     change: RegisterChange,
+    /// Where results go, where votes come from Kafka.
+    aggregates: Option<AggregateSettings>,
     publisher: Publisher,
     reach: Reach,
     facts: Arc<Facts>,
@@ -182,6 +186,14 @@ impl Service {
                 accept_truncated: args.accept_truncated,
             },
             register: plan.register,
+            // By one process, since each row is written once.
+            aggregates: plan.kafka.filter(|_| args.process == 0).map(|bootstrap| {
+                AggregateSettings {
+                    bootstrap,
+                    options: args.kafka_options.clone(),
+                    create_topics: !args.no_create_topics,
+                }
+            }),
             change: RegisterChange {
                 allow_drop: args.allow_drop,
                 recounted: false,
@@ -193,6 +205,7 @@ impl Service {
                 workers: args.workers.into(),
                 processes: args.processes.into(),
                 register_error: OnceLock::new(),
+                aggregates: OnceLock::new(),
                 keeper: OnceLock::new(),
                 demo: OnceLock::new(),
             }),
@@ -316,8 +329,17 @@ impl Service {
             let _ = self.facts.demo.set(state);
             helpers.push(thread);
         }
+        let aggregates = match &self.aggregates {
+            Some(settings) => {
+                let started = Aggregates::start(settings.clone(), self.publisher.clone())?;
+                let _ = self.facts.aggregates.set(started.account());
+                Some(started)
+            }
+            None => None,
+        };
         *self.started() = Started {
             counting: Some(counting),
+            aggregates,
             helpers,
         };
         Ok(())
@@ -347,6 +369,9 @@ impl Service {
             let _ = starting.join();
             let started = std::mem::take(&mut *service.started());
             let counted = started.counting.map_or(Ok(()), Counting::join);
+            if let Some(aggregates) = started.aggregates {
+                aggregates.end();
+            }
             service.stop.store(true, Ordering::Relaxed);
             for helper in started.helpers {
                 helper.thread().unpark();
@@ -363,9 +388,12 @@ impl Service {
     fn abandon(&self) -> anyhow::Result<()> {
         self.reach.stop();
         self.stop.store(true, Ordering::Relaxed);
-        if let Some(counting) = self.started().counting.take() {
+        let started = std::mem::take(&mut *self.started());
+        if let Some(counting) = started.counting {
             counting.abandon();
         }
+        // What it has not written yet, the next start does.
+        std::mem::forget(started.aggregates);
         Ok(())
     }
 

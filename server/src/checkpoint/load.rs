@@ -95,7 +95,7 @@ pub fn load(place: &Place, options: LoadOptions) -> Result<Loaded, CheckpointErr
 pub fn load_number(place: &Place, number: u64) -> Result<(Manifest, Register), CheckpointError> {
     let name = name::manifest(number);
     let sizes = place.list("")?.into_iter().collect();
-    let mut looked = Looked {
+    let looked = Looked {
         place,
         sizes: &sizes,
         results: BTreeMap::new(),

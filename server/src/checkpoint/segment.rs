@@ -28,7 +28,9 @@ use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::{SchemaDescriptor, Type};
 
 pub use read::Segment;
-pub use write::{write, write_files};
+#[cfg(test)]
+pub use write::write;
+pub use write::write_files;
 
 pub(super) use encode::Encoder;
 pub(super) use identity::Identity;

@@ -11,7 +11,7 @@ mod merging;
 mod retention;
 mod segments;
 
-/// Two checkpoints, a merge and a sweep in any place.
+/// Commits, loads, notices damage and sweeps, in any place.
 pub(super) fn cycle(place: &super::Place) {
     damage::cycle(place);
 }

@@ -18,6 +18,7 @@ use super::query::Query;
 use super::server::State;
 use crate::count::CheckpointStatus;
 use crate::publish::{Progress, Publisher, Tick, json};
+use crate::sink::SinkStatus;
 use crate::source::Health;
 
 /// Where the operating facts come from.
@@ -41,7 +42,7 @@ pub struct Operations {
     /// The checkpoints, once counting has begun.
     pub checkpoint: Option<CheckpointStatus>,
     /// Where results are written besides here.
-    pub sinks: Vec<serde_json::Value>,
+    pub sinks: Vec<SinkStatus>,
     /// Why the register that was last seen is not in force.
     pub register_error: Option<String>,
     /// The demo, where this is one.
@@ -101,8 +102,7 @@ pub struct Status {
     /// The checkpoints; null before counting has begun.
     pub checkpoint: Option<CheckpointStatus>,
     /// Where results are written besides here.
-    #[schema(value_type = Vec<Object>)]
-    pub sinks: Vec<serde_json::Value>,
+    pub sinks: Vec<SinkStatus>,
     /// Why the register that was last seen is not in force; null if it is.
     pub register_error: Option<String>,
     /// The demo, where this is one.

@@ -9,6 +9,7 @@ use super::{Encoded, Encoder, FILE_ROWS_MAX, Identity, SegmentError};
 
 /// Writes one file. Of rows with one identity the last given is kept; rows come in the order of
 /// ticks. Callers keep to [`FILE_ROWS_MAX`], or use [`write_files`].
+#[cfg(test)]
 pub fn write(
     rows: Vec<Kept>,
     numbering: Numbering<'_>,
