@@ -110,6 +110,7 @@ pub struct Place {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Directory {
     /// The register without its voters.
+    #[serde(with = "as_json")]
     pub register: Arc<Register>,
     /// The version of the whole register.
     pub version: Arc<str>,
@@ -306,6 +307,31 @@ pub enum Review {
     SetAside,
     /// All.
     All,
+}
+
+/// A register between processes: its instants are read by their form, which only a format that
+/// describes itself can tell.
+mod as_json {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::register::Register;
+
+    pub(super) fn serialize<S: Serializer>(
+        register: &Arc<Register>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let json = serde_json::to_string(register).map_err(serde::ser::Error::custom)?;
+        json.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<Register>, D::Error> {
+        let json = String::deserialize(deserializer)?;
+        serde_json::from_str(&json).map_err(serde::de::Error::custom)
+    }
 }
 
 fn rule(contest: &Contest, election: u32) -> ContestRule {

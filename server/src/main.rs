@@ -85,8 +85,11 @@ fn end_when_a_worker_panics() {
     std::panic::set_hook(Box::new(move |panic| {
         let said = panic.payload_as_str().unwrap_or_default();
         if let Some((_, what)) = said.split_once(PEER_LOST) {
+            // The thread's name ends with the number of the process that it talks to.
+            let thread = std::thread::current();
+            let peer = thread.name().and_then(|name| name.rsplit('-').next()).unwrap_or("?");
             eprintln!(
-                "tallyflow: lost another process of the count: {what}. All end together; started \
+                "tallyflow: lost process {peer} of the count ({what}). All end together; started \
                  again, they go on from the newest checkpoint"
             );
             std::process::exit(PEER_LOST_CODE);

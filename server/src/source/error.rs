@@ -225,7 +225,7 @@ pub enum LogError {
     /// There is no such topic and none may be made.
     #[error(
         "the kafka brokers {bootstrap} have no topic '{topic}': create it, or name another with \
-         --topic, or let it be made with --create-topic"
+         --topic, or let it be made by leaving out --no-create-topics"
     )]
     KafkaNoTopic {
         /// The brokers' addresses as they were given.

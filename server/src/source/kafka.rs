@@ -15,6 +15,9 @@
 //! Invariant: a record that was not handed over is never passed over. Where Kafka no longer has an
 //! offset, cannot give a message, or has another topic of the same name, there is an error that
 //! says what to do.
+//!
+//! Non-guarantee: where the topic is set to CreateTime, a record's log time is what its writer says
+//! and may decrease within a partition. A topic that is made here is set to LogAppendTime.
 
 use std::fmt;
 use std::sync::Arc;
@@ -32,6 +35,7 @@ use writer::KafkaWriter;
 mod batch;
 mod options;
 mod probe;
+mod producer;
 mod reader;
 mod refused;
 #[cfg(test)]

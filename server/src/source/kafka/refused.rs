@@ -8,7 +8,8 @@
 //! Guaranteed: each once, in order, across crashes. An idempotent producer keeps the order, so
 //! what is there of a source partition is all up to some offset; a start finds that offset at the
 //! tail (`tail.rs`) and everything up to it is skipped. It is looked for by topic id, so a source
-//! that was made again begins anew.
+//! that was made again begins anew. What is on its way when this is dropped is dropped, too, and
+//! is read again: whoever ends in peace waits until `unsafe_from` is empty.
 //!
 //! Non-guarantee: two services that read the same topic at once each keep what the other has not
 //! kept yet, so some are there twice. The same may be so for what a killed process sent in its
@@ -21,9 +22,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, ThreadedProducer};
+use rdkafka::producer::BaseRecord;
 use rdkafka::types::RDKafkaErrorCode;
 
+use super::producer::Served;
 use super::watch::Known;
 use super::{options, topics};
 use crate::source::{LogError, RefusedMessage, RefusedWriter};
@@ -40,7 +42,7 @@ const ALONE_BYTES: usize = options::TOGETHER_BYTES_MAX / 2;
 const FLYING_MAX: usize = 50_000;
 const FLYING_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-type Client = ThreadedProducer<Deliveries>;
+type Client = Served<Deliveries>;
 
 /// What the workers of a process share: the producer, made when the first of them asks.
 #[derive(Clone, Default)]
@@ -176,6 +178,7 @@ impl KafkaRefused {
             record = record.payload(if omits { &[] } else { bytes });
         }
         self.client
+            .get()
             .send(record)
             .map_err(|(error, _)| match error.rdkafka_error_code() {
                 Some(RDKafkaErrorCode::QueueFull) => Unsent::Full,
@@ -294,9 +297,8 @@ impl Shared {
             return Ok(Arc::clone(client));
         }
         // Tried for as long as it takes: a broker that is away must not end the counting.
-        let made = options::producer(&known.settings, 0)
-            .create_with_context(Deliveries)
-            .map_err(|error| options::not_made(&known.settings, &error))?;
+        let config = options::producer(&known.settings, 0);
+        let made = Served::start(&known.settings, &config, Deliveries)?;
         Ok(Arc::clone(client.insert(Arc::new(made))))
     }
 }

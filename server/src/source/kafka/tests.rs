@@ -16,7 +16,6 @@ use broker::Broker;
 #[path = "../../../tests/broker/mod.rs"]
 mod broker;
 mod change;
-mod measure;
 mod options;
 mod read;
 mod refuse;

@@ -9,7 +9,6 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -17,11 +16,12 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Message as _};
-use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, Producer, ProducerContext};
 use rdkafka::types::RDKafkaErrorCode;
 use tokio::sync::oneshot;
 
 use super::probe::say;
+use super::producer::Served;
 use super::{KafkaSettings, now_ms, options};
 use crate::source::{Appended, LogError, Message};
 
@@ -41,7 +41,7 @@ const MESSAGE_BYTES: usize = 64;
 /// How many messages go to the client before other tasks of the runtime have a turn.
 const TURN_MESSAGES: usize = 512;
 
-type Client = ThreadedProducer<Deliveries>;
+type Client = Served<Deliveries>;
 
 /// The process's producer.
 #[derive(Clone)]
@@ -124,7 +124,7 @@ impl Inner {
         append: &Arc<Append>,
     ) -> Result<bool, LogError> {
         let mut line = self.line();
-        if line.client.client().fatal_error().is_some() {
+        if line.client.get().client().fatal_error().is_some() {
             self.renew(&mut line)?;
         }
         line.last_ms = line.last_ms.max(now_ms()).max(not_before_ms);
@@ -134,7 +134,7 @@ impl Inner {
                 .key(&message.key[..])
                 .payload(&message.bytes[..])
                 .timestamp(time_ms);
-            if let Err((error, _)) = line.client.send(record) {
+            if let Err((error, _)) = line.client.get().send(record) {
                 append.fail(&error, message.bytes.len());
                 return Ok(false);
             }
@@ -146,11 +146,7 @@ impl Inner {
     fn renew(&self, line: &mut Line) -> Result<(), LogError> {
         let client = make(&self.settings)?;
         tracing::warn!("the kafka producer gave up and is replaced by another");
-        let old = std::mem::replace(&mut line.client, client);
-        // It waits for its thread and for what is on its way, and this may be a runtime's thread.
-        let dropper = thread::Builder::new().name("kafka-drop".to_string());
-        // Without a thread it is dropped here.
-        let _ = dropper.spawn(move || drop(old));
+        line.client = client;
         Ok(())
     }
 
@@ -160,9 +156,8 @@ impl Inner {
 }
 
 fn make(settings: &KafkaSettings) -> Result<Client, LogError> {
-    options::producer(settings, TRIED_MS_MAX)
-        .create_with_context(Deliveries)
-        .map_err(|error| options::not_made(settings, &error))
+    let config = options::producer(settings, TRIED_MS_MAX);
+    Served::start(settings, &config, Deliveries)
 }
 
 /// One append; answered when the last of its messages is.
