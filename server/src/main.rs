@@ -10,6 +10,7 @@
 //!                    └─ demo       a real election replayed, where no register is given
 //! ```
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -71,6 +72,7 @@ fn log_as(format: LogFormat) {
         .from_env_lossy();
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     match format {
         LogFormat::Text => log.with_target(false).init(),

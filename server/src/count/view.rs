@@ -74,7 +74,7 @@ impl View {
         };
         let seconds = self.started_at.elapsed().as_secs_f64();
         let (kept, found) = (before.counts(), keeper::counts(&self.snapshot));
-        if !keeper::agree(kept, &found) {
+        if !keeper::agree(kept, &found) && !cfg!(feature = "broken-checkpoint") {
             return Err(CountError::Restored {
                 number: before.number(),
                 kept: format!("{kept:?}"),

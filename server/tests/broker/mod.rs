@@ -47,6 +47,7 @@ pub struct Broker {
     port: u16,
     libs: PathBuf,
     keeper: Option<Child>,
+    pid: u32,
 }
 
 impl Broker {
@@ -70,6 +71,7 @@ impl Broker {
             port,
             libs,
             keeper: None,
+            pid: 0,
         };
         broker.format();
         broker.start_again();
@@ -79,6 +81,11 @@ impl Broker {
     /// Where clients find it.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The broker's own process, for signals.
+    pub fn pid(&self) -> u32 {
+        self.pid
     }
 
     /// Ends it as an operator would, and waits until it has ended.
@@ -108,7 +115,7 @@ impl Broker {
         let mut pid = String::new();
         let told = keeper.stdout.take().unwrap();
         BufReader::new(told).read_line(&mut pid).unwrap();
-        assert!(pid.trim().parse::<u32>().is_ok(), "no broker was started");
+        self.pid = pid.trim().parse().expect("a broker was started");
         self.keeper = Some(keeper);
         self.wait_until_up();
     }

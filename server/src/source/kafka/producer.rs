@@ -9,13 +9,16 @@ use std::thread;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::producer::{BaseProducer, ProducerContext};
+use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
 
 use super::{KafkaSettings, options};
 use crate::source::LogError;
 
 /// How often the thread looks whether it shall end. Answers are brought as they come.
 const LOOK: Duration = Duration::from_secs(2);
+
+/// How long looking at a topic may take.
+const LEARNING: Duration = Duration::from_secs(1);
 
 /// A producer; when it is dropped, its thread drops what is on its way and ends.
 pub(super) struct Served<C: ProducerContext + 'static> {
@@ -52,6 +55,13 @@ impl<C: ProducerContext + 'static> Served<C> {
             producer,
             is_dropped,
         })
+    }
+
+    /// Lets the client look at a topic anew: by itself it notices new partitions only after
+    /// minutes.
+    pub(super) fn learn(&self, topic: &str) {
+        // One that fails is tried again with the next message.
+        let _ = self.producer.client().fetch_metadata(Some(topic), LEARNING);
     }
 
     /// The producer.

@@ -183,6 +183,11 @@ impl KafkaRefused {
             .map_err(|(error, _)| match error.rdkafka_error_code() {
                 Some(RDKafkaErrorCode::QueueFull) => Unsent::Full,
                 Some(RDKafkaErrorCode::MessageSizeTooLarge) => Unsent::TooLarge,
+                Some(RDKafkaErrorCode::UnknownPartition) => {
+                    // It has just been added, and the client has not heard of it.
+                    self.client.learn(&self.topic);
+                    Unsent::Full
+                }
                 _ => Unsent::Failed(self.not_kept(&message, error.to_string())),
             })
     }
@@ -294,6 +299,7 @@ impl Shared {
         let mut client = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         ensure(known, topic)?;
         if let Some(client) = &*client {
+            client.learn(topic);
             return Ok(Arc::clone(client));
         }
         // Tried for as long as it takes: a broker that is away must not end the counting.

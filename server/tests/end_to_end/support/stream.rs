@@ -1,6 +1,6 @@
 //! A subscriber: the stream's events, read as a browser reads them.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use serde_json::Value;
@@ -29,39 +29,48 @@ pub struct Event {
 impl Stream {
     /// Subscribes, with a `Last-Event-ID` or without.
     pub fn open(address: SocketAddr, query: &str, last: Option<&str>) -> Stream {
-        let mut socket = TcpStream::connect(address).expect("the server is there");
-        socket
-            .set_read_timeout(Some(DEADLINE))
-            .expect("a socket takes a timeout");
+        Stream::try_open(address, query, last).expect("the stream is open")
+    }
+
+    /// Subscribes to a server that may be gone, or not ready.
+    pub fn try_open(address: SocketAddr, query: &str, last: Option<&str>) -> io::Result<Stream> {
+        let mut socket = TcpStream::connect(address)?;
+        socket.set_read_timeout(Some(DEADLINE))?;
         let last = last
             .map(|id| format!("Last-Event-ID: {id}\r\n"))
             .unwrap_or_default();
         let head = format!("GET /api/v1/stream{query} HTTP/1.1\r\nHost: {address}\r\n{last}\r\n");
-        socket
-            .write_all(head.as_bytes())
-            .expect("the request is sent");
+        socket.write_all(head.as_bytes())?;
         let mut reader = BufReader::new(socket);
-        let (status, _) = read_head(&mut reader).expect("the stream is answered");
-        assert_eq!(status, 200, "the stream is open");
-        Stream {
+        let (status, _) = read_head(&mut reader)?;
+        if status != 200 {
+            return Err(io::Error::other(format!("the status is {status}")));
+        }
+        Ok(Stream {
             reader,
             rest: Vec::new(),
-        }
+        })
     }
 
     /// The next event; `None` once the server has ended the stream in order.
     pub fn next(&mut self) -> Option<Event> {
+        self.try_next()
+            .expect("the stream goes on or ends in order")
+    }
+
+    /// The next event of a server that may be killed meanwhile.
+    pub fn try_next(&mut self) -> io::Result<Option<Event>> {
         loop {
             if let Some(end) = self.rest.windows(2).position(|two| two == b"\n\n") {
                 let block: Vec<u8> = self.rest.drain(..end + 2).collect();
                 if let Some(event) = parse(&String::from_utf8_lossy(&block)) {
-                    return Some(event);
+                    return Ok(Some(event));
                 }
                 continue;
             }
-            let chunk = self.chunk();
+            let chunk = self.chunk()?;
             if chunk.is_empty() {
-                return None;
+                return Ok(None);
             }
             self.rest.extend(chunk);
         }
@@ -79,16 +88,14 @@ impl Stream {
     }
 
     /// A chunk of the body (RFC 9112, 7.1); empty at its end.
-    fn chunk(&mut self) -> Vec<u8> {
+    fn chunk(&mut self) -> io::Result<Vec<u8>> {
         let mut size = String::new();
-        self.reader
-            .read_line(&mut size)
-            .expect("the stream goes on or ends in order");
-        let size = usize::from_str_radix(size.trim_end(), 16).expect("the size of a chunk");
+        self.reader.read_line(&mut size)?;
+        let size = usize::from_str_radix(size.trim_end(), 16).map_err(io::Error::other)?;
         let mut chunk = vec![0; size + 2];
-        self.reader.read_exact(&mut chunk).expect("a whole chunk");
+        self.reader.read_exact(&mut chunk)?;
         chunk.truncate(size);
-        chunk
+        Ok(chunk)
     }
 }
 
