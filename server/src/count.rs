@@ -228,6 +228,7 @@ impl Counting {
                 .map(|before| before.manifest().runs.clone())
                 .unwrap_or_default(),
             damaged: begun.damaged,
+            is_first: begun.before.is_none(),
             register: match &begun.before {
                 Some(before) => Arc::clone(&before.register),
                 None => Arc::clone(&register),

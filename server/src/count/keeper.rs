@@ -125,6 +125,8 @@ pub(super) struct Settings {
     pub(super) runs: Vec<Run>,
     pub(super) damaged: Vec<Damaged>,
     pub(super) register: Arc<Register>,
+    /// Whether there is no checkpoint to go on from.
+    pub(super) is_first: bool,
 }
 
 /// A cheap handle to a keeper.
@@ -171,7 +173,8 @@ impl Keeper {
         let state = Arc::new(State {
             settled: AtomicU64::new(settings.next_number - 1),
             is_off: AtomicBool::new(false),
-            wanted: AtomicBool::new(false),
+            // The first register is kept at once, so that a restart knows what was in force.
+            wanted: AtomicBool::new(settings.is_first),
             status: Mutex::new(status),
         });
         let theirs = Arc::clone(&state);

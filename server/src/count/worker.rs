@@ -32,6 +32,10 @@ const PARK: Duration = Duration::from_secs(1);
 /// How long it sleeps when it waits for another thread that does not wake it.
 const PARK_SHORT: Duration = Duration::from_millis(2);
 
+/// How long it sleeps while it waits to read: for the log, or for others that take a checkpoint
+/// again.
+const PARK_OPENING: Duration = Duration::from_millis(20);
+
 /// How often a worker looks for partitions that have come up.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -59,6 +63,7 @@ pub(super) struct Counter<'a> {
     more: bool,
     retry: Option<Duration>,
     looked_at: Instant,
+    opened_at: Option<Instant>,
     alive_at: Instant,
     end_told: bool,
 }
@@ -88,6 +93,7 @@ impl<'a> Counter<'a> {
             more: true,
             retry: None,
             looked_at: Instant::now(),
+            opened_at: None,
             alive_at: Instant::now(),
             end_told: false,
         };
@@ -100,7 +106,7 @@ impl<'a> Counter<'a> {
                 }
                 counter.restore = Some(Restore::new(before, index, peers));
             }
-            None => counter.open()?,
+            None => {}
         }
         if counter.lead.is_some() {
             let first = shared.before.as_ref().map(|before| &before.register);
@@ -160,29 +166,50 @@ impl<'a> Counter<'a> {
         Ok(())
     }
 
-    /// Begins to read this worker's partitions.
+    /// Begins to read this worker's partitions; later, where the log cannot be reached now.
     fn open(&mut self) -> Result<(), CountError> {
+        if self.opened_at.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
+            return Ok(());
+        }
+        self.opened_at = Some(Instant::now());
         let positions = self.shared.before.as_ref().map(|before| before.positions());
         let positions = positions.unwrap_or_default();
         let mut from = Vec::new();
         for extent in self.mine(&self.shared.extents) {
             let kept = positions.iter().find(|at| at.partition == extent.partition);
-            let offset = match kept {
-                Some(position) => position.next_offset,
-                None => {
-                    self.shared.check_first(&extent)?;
-                    self.engine.begin(extent.partition, extent.first_offset);
-                    extent.first_offset
-                }
-            };
-            self.partitions.insert(extent.partition);
-            from.push((extent.partition, offset));
+            if kept.is_none() {
+                self.shared.check_first(&extent)?;
+            }
+            from.push((extent, kept.map(|position| position.next_offset)));
         }
+        let partitions: Vec<u32> = from.iter().map(|(extent, _)| extent.partition).collect();
+        let offsets: Vec<(u32, i64)> = from
+            .iter()
+            .map(|(extent, next)| (extent.partition, next.unwrap_or(extent.first_offset)))
+            .collect();
         let thread = thread::current();
         let wake = Box::new(move || thread.unpark());
-        self.reader = Some(self.shared.log.reader(&from, wake)?);
-        let partitions: Vec<u32> = from.iter().map(|(partition, _)| *partition).collect();
-        self.refusals = Refusals::new(self.shared.log.refused(&partitions)?);
+        let log = &self.shared.log;
+        let opened = log
+            .refused(&partitions)
+            .and_then(|refused| Ok((refused, log.reader(&offsets, wake)?)));
+        match opened {
+            Ok((refused, reader)) => {
+                self.refusals = Refusals::new(refused);
+                self.reader = Some(reader);
+            }
+            Err(error) if error.is_transient() => {
+                tracing::warn!(%error, "reading begins as soon as the log can be reached");
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        }
+        for (extent, next) in from {
+            self.partitions.insert(extent.partition);
+            if next.is_none() {
+                self.engine.begin(extent.partition, extent.first_offset);
+            }
+        }
         if self.index == 0
             && let Some(before) = &self.shared.before
             && *before.register != *self.shared.register
@@ -219,14 +246,26 @@ impl<'a> Counter<'a> {
                 continue;
             }
             self.shared.check_first(&extent)?;
-            tracing::info!(partition = extent.partition, "a new partition is read, too");
-            self.partitions.insert(extent.partition);
-            self.engine.begin(extent.partition, extent.first_offset);
-            self.refusals.add(extent.partition)?;
-            if let Some(reader) = &mut self.reader {
-                reader.add(extent.partition, extent.first_offset)?;
+            match self.begin(&extent) {
+                Ok(()) => tracing::info!(partition = extent.partition, "a new partition is read"),
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(%error, "a new partition is read later");
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
             }
         }
+        Ok(())
+    }
+
+    /// Reads a partition that has come up.
+    fn begin(&mut self, extent: &Extent) -> Result<(), LogError> {
+        self.refusals.add(extent.partition)?;
+        if let Some(reader) = &mut self.reader {
+            reader.add(extent.partition, extent.first_offset)?;
+        }
+        self.partitions.insert(extent.partition);
+        self.engine.begin(extent.partition, extent.first_offset);
         Ok(())
     }
 
@@ -328,6 +367,8 @@ impl<'a> Counter<'a> {
         }
         if self.unsent.is_some() || self.refusals.are_waiting() || self.restore.is_some() {
             park = PARK_SHORT;
+        } else if self.reader.is_none() {
+            park = PARK_OPENING;
         }
         match &mut self.lead {
             None => Some(park),

@@ -144,9 +144,23 @@ fn what_this_version_cannot_do_it_says() {
     let home = Home::new();
     for (flags, part) in [
         (
-            &["--kafka", "127.0.0.1:9092"][..],
-            "could not read from kafka",
+            &["--kafka-option", "sasl.password=secret"][..],
+            "is for votes from kafka",
         ),
+        (
+            &["--kafka", "127.0.0.1:9092", "-n", "2"],
+            "--local-cluster",
+        ),
+        (
+            &[
+                "--kafka",
+                "127.0.0.1:9092",
+                "--kafka-option",
+                "isolation.level=read_uncommitted",
+            ],
+            "isolation.level",
+        ),
+        (&["--kafka", "127.0.0.1:9092", "--fresh"], "log of its own"),
         (
             &["--postgres", "postgres://u:secret@127.0.0.1/db"],
             "could not use postgresql",

@@ -104,6 +104,10 @@ fn after_a_restart_a_register_that_dropped_a_candidate_is_refused_unless_allowed
     let server = Server::start();
     assert_eq!(server.client().vote(&votes::vote("a")).status, 202);
     server.settled();
+    until("the register is kept", || {
+        let status = server.client().get("/api/v1/status").json();
+        (!status["checkpoint"]["newest"].is_null()).then_some(())
+    });
     let home = server.kill();
     home.write_register(&edited(|register| {
         let rows = register["candidates"].as_array_mut().expect("a list");
