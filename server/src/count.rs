@@ -310,6 +310,11 @@ impl Counting {
         let mut outcome = Ok(());
         for ended in self.guards.join() {
             let ended = ended.map_err(CountError::Panic).and_then(|ended| ended);
+            // That is told already, and no failure of this process.
+            let ended = ended.or_else(|error| match error {
+                CountError::EndedByOther => Ok(()),
+                error => Err(error),
+            });
             outcome = outcome.and(ended);
         }
         self.keeper.end();

@@ -17,6 +17,9 @@ use clap::Parser;
 
 use cli::{Args, LogFormat};
 
+#[cfg(test)]
+#[path = "../tests/broker/mod.rs"]
+mod broker;
 mod checkpoint;
 mod cli;
 mod cluster;
@@ -89,7 +92,10 @@ fn end_when_a_worker_panics() {
         if let Some((_, what)) = said.split_once(PEER_LOST) {
             // The thread's name ends with the number of the process that it talks to.
             let thread = std::thread::current();
-            let peer = thread.name().and_then(|name| name.rsplit('-').next()).unwrap_or("?");
+            let peer = thread
+                .name()
+                .and_then(|name| name.rsplit('-').next())
+                .unwrap_or("?");
             eprintln!(
                 "tallyflow: lost process {peer} of the count ({what}). All end together; started \
                  again, they go on from the newest checkpoint"

@@ -43,7 +43,12 @@ impl StatusSource for Facts {
             partitions: partitions.collect(),
             log: self.log.health(),
             checkpoint: self.keeper.get().map(Keeper::status),
-            sinks: self.aggregates.get().map(Account::status).into_iter().collect(),
+            sinks: self
+                .aggregates
+                .get()
+                .map(Account::status)
+                .into_iter()
+                .collect(),
             register_error: self.register_error.get().and_then(LastError::get),
             demo: self.demo.get().map(DemoState::get),
         }

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use crate::checkpoint::Place;
 use crate::cli::Args;
 use crate::cluster::Hello;
-use crate::count::{BeginSettings, Counting, Reach, Settings as CountSettings, begin};
+use crate::count::{BeginSettings, CountError, Counting, Reach, Settings as CountSettings, begin};
 use crate::operations::Facts;
 use crate::plan::{Plan, RegisterFrom};
 use crate::publish::{CHANGES_BYTES_MAX, CHANGES_KEPT, Publisher};
@@ -117,6 +117,13 @@ fn open_log(args: &Args, plan: &Plan) -> anyhow::Result<AnyLog> {
         .with_context(|| format!("could not make the directory '{}'", directory.display()))?;
     let log = EmbeddedLog::open(&directory, &args.topic)?;
     Ok(AnyLog::Embedded(Arc::new(log)))
+}
+
+/// Why the service ends without having been told to.
+struct Failure {
+    error: anyhow::Error,
+    /// Whether all workers of all processes end well, and can be waited for.
+    ends_well: bool,
 }
 
 /// What is started beside the HTTP server, as far as it has come.
@@ -236,10 +243,14 @@ impl Service {
         let starting = self.start_on_a_thread(log, failed)?;
         let signal = tokio::signal::unix::SignalKind::terminate();
         let mut terminate = tokio::signal::unix::signal(signal)?;
+        let mut ends_well = true;
         let outcome = tokio::select! {
             _ = tokio::signal::ctrl_c() => Ok(()),
             _ = terminate.recv() => Ok(()),
-            Some(error) = failure.recv() => Err(error),
+            Some(failure) = failure.recv() => {
+                ends_well = failure.ends_well;
+                Err(failure.error)
+            }
             served = &mut server => {
                 // Nobody asked it to: results that cannot be had are no service.
                 served.context("the http server has failed")??;
@@ -247,9 +258,10 @@ impl Service {
             }
         };
         tracing::info!("ending");
-        let counted = match &outcome {
-            Ok(()) => self.end(starting).await,
-            Err(_) => self.abandon(),
+        let counted = if ends_well {
+            self.end(starting).await
+        } else {
+            self.abandon()
         };
         end.send_replace(true);
         let served = server.await.context("the http server has failed")?;
@@ -259,7 +271,7 @@ impl Service {
     fn start_on_a_thread(
         self: &Arc<Service>,
         log: &AnyLog,
-        failed: mpsc::UnboundedSender<anyhow::Error>,
+        failed: mpsc::UnboundedSender<Failure>,
     ) -> anyhow::Result<JoinHandle<()>> {
         let (service, log) = (
             Arc::clone(self),
@@ -272,8 +284,9 @@ impl Service {
             if let Err(error) = service.start(&log, &failed)
                 && !service.reach.stopping()
             {
+                let ends_well = false;
                 // Nobody listens any more once the end has begun.
-                let _ = failed.send(error);
+                let _ = failed.send(Failure { error, ends_well });
             }
         };
         let thread = thread::Builder::new().name("start".to_string());
@@ -281,11 +294,7 @@ impl Service {
     }
 
     /// Begins to count, as soon as everything is there that it needs.
-    fn start(
-        &self,
-        log: &AnyLog,
-        failed: &mpsc::UnboundedSender<anyhow::Error>,
-    ) -> anyhow::Result<()> {
+    fn start(&self, log: &AnyLog, failed: &mpsc::UnboundedSender<Failure>) -> anyhow::Result<()> {
         let settings = BeginSettings {
             place: Place::open(&self.begin.checkpoints, self.runtime.clone())?,
             cluster: self.begin.cluster.clone(),
@@ -306,8 +315,10 @@ impl Service {
             reach.clone(),
             self.publisher.clone(),
             move |error| {
+                let ends_well = matches!(error, CountError::EndedByOther);
+                let error = anyhow::anyhow!(error.to_string()).context("could not count on");
                 // Nobody listens any more once the end has begun.
-                let _ = told.send(anyhow::anyhow!(error.to_string()).context("could not count on"));
+                let _ = told.send(Failure { error, ends_well });
             },
         )?;
         // Set here only.

@@ -115,7 +115,9 @@ pub fn load_number(place: &Place, number: u64) -> Result<(Manifest, Register), C
 /// The number of the checkpoint to write next, whatever is there.
 pub fn next_number(place: &Place) -> Result<u64, CheckpointError> {
     let names = place.list("")?;
-    let numbers = names.iter().filter_map(|(name, _)| Kind::of(name)?.number());
+    let numbers = names
+        .iter()
+        .filter_map(|(name, _)| Kind::of(name)?.number());
     Ok(after(numbers.max()))
 }
 

@@ -43,10 +43,9 @@ impl Cluster {
         let mut sockets: Vec<Option<TcpStream>> = self.addresses.iter().map(|_| None).collect();
         let mut said_at = Instant::now();
         loop {
-            for process in 0..self.process {
-                if sockets[process].is_none() {
-                    sockets[process] = self.call(process, hello)?;
-                }
+            let before = sockets.iter_mut().enumerate().take(self.process);
+            for (process, socket) in before.filter(|(_, socket)| socket.is_none()) {
+                *socket = self.call(process, hello)?;
             }
             while let Some((process, socket)) = self.answer(&listener, hello)? {
                 sockets[process] = Some(socket);

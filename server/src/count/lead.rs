@@ -56,8 +56,7 @@ impl Lead {
             return self.tick_at_the_end(engine, shared);
         }
         let due = self.checkpoint_wait(shared);
-        let wanted =
-            engine.wants_tick() || engine.all_restored() || due == Some(Duration::ZERO);
+        let wanted = engine.wants_tick() || engine.all_restored() || due == Some(Duration::ZERO);
         if !wanted || !engine.is_quiet() {
             return Some(due.unwrap_or(Duration::MAX));
         }

@@ -114,7 +114,10 @@ impl View {
         }
         self.said_at = Instant::now();
         if let Some(before) = shared.before.as_ref().filter(|_| self.restores) {
-            let (loaded, all) = (self.snapshot.totals().counts.accepted, before.counts().accepted);
+            let (loaded, all) = (
+                self.snapshot.totals().counts.accepted,
+                before.counts().accepted,
+            );
             let what = format!(
                 "loading checkpoint {}: {loaded} of {all} ballots",
                 before.number()

@@ -97,16 +97,13 @@ impl<'a> Counter<'a> {
             alive_at: Instant::now(),
             end_told: false,
         };
-        match &shared.before {
-            Some(before) => {
-                let is_mine = |at: &Position| at.partition as usize % peers == index;
-                for position in before.positions().iter().filter(|at| is_mine(at)) {
-                    counter.engine.resume(position);
-                    counter.partitions.insert(position.partition);
-                }
-                counter.restore = Some(Restore::new(before, index, peers));
+        if let Some(before) = &shared.before {
+            let is_mine = |at: &Position| at.partition as usize % peers == index;
+            for position in before.positions().iter().filter(|at| is_mine(at)) {
+                counter.engine.resume(position);
+                counter.partitions.insert(position.partition);
             }
-            None => {}
+            counter.restore = Some(Restore::new(before, index, peers));
         }
         if counter.lead.is_some() {
             let first = shared.before.as_ref().map(|before| &before.register);

@@ -26,7 +26,9 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use super::status::{Account, SinkStatus};
+use super::status::Account;
+#[cfg(test)]
+use super::status::SinkStatus;
 use crate::publish::{Publisher, Tick};
 use ending::{Ending, EndingSender};
 pub use error::AggregateError;
@@ -128,6 +130,7 @@ impl Aggregates {
     }
 
     /// How the sink is now.
+    #[cfg(test)]
     pub fn status(&self) -> SinkStatus {
         self.account.status()
     }

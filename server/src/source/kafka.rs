@@ -45,9 +45,6 @@ mod topics;
 mod watch;
 mod writer;
 
-/// How many partitions a topic is made with, if nobody says.
-pub const PARTITIONS_NEW: i32 = 8;
-
 /// Where the topic is and how it may be used.
 #[derive(Clone)]
 pub struct KafkaSettings {
@@ -65,6 +62,7 @@ pub struct KafkaSettings {
     pub accept_truncated: bool,
 }
 
+#[cfg(test)]
 impl KafkaSettings {
     /// A topic as it is, with all else by default.
     pub fn new(bootstrap: impl Into<String>, topic: impl Into<String>) -> KafkaSettings {
@@ -73,7 +71,7 @@ impl KafkaSettings {
             topic: topic.into(),
             options: Vec::new(),
             create_topic: false,
-            partitions_new: PARTITIONS_NEW,
+            partitions_new: 8,
             accept_truncated: false,
         }
     }

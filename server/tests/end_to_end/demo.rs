@@ -147,10 +147,7 @@ fn what_this_version_cannot_do_it_says() {
             &["--kafka-option", "sasl.password=secret"][..],
             "is for votes from kafka",
         ),
-        (
-            &["--kafka", "127.0.0.1:9092", "-n", "2"],
-            "--local-cluster",
-        ),
+        (&["--kafka", "127.0.0.1:9092", "-n", "2"], "--local-cluster"),
         (
             &[
                 "--kafka",

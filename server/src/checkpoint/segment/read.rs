@@ -73,6 +73,7 @@ impl Segment {
     }
 
     /// How many rows it has.
+    #[cfg(test)]
     pub fn rows(&self) -> u64 {
         let groups = self.file.metadata().row_groups().iter();
         groups.map(|group| group.num_rows().unsigned_abs()).sum()

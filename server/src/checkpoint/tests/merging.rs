@@ -158,7 +158,7 @@ pub fn put_files(
     number: u64,
 ) -> Run {
     let mut run = Run::default();
-    write_files(rows, directory.numbering(), number, |file| {
+    write_files(&rows, directory.numbering(), number, |file| {
         run.files
             .push(put_segment(place, names.segment(number), file)?);
         Ok::<(), MergeError>(())

@@ -22,9 +22,7 @@ use super::{AggregateError, AggregateSettings, Aggregates};
 use crate::publish::Publisher;
 use broker::Broker;
 
-#[path = "../../../tests/broker/mod.rs"]
-#[allow(unused_imports)]
-mod broker;
+use crate::broker;
 
 /// A broker of a busy machine is up within this, and everything else much sooner.
 const DEADLINE: Duration = Duration::from_secs(90);

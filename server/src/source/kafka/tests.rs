@@ -13,8 +13,7 @@ use super::super::{Found, Log, LogError, Message, Reader};
 use super::{KafkaLog, KafkaSettings};
 use broker::Broker;
 
-#[path = "../../../tests/broker/mod.rs"]
-mod broker;
+use crate::broker;
 mod change;
 mod options;
 mod read;
