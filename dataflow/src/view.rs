@@ -150,7 +150,7 @@ impl Snapshot {
             }
             Row::Location(contest, location, candidate) => {
                 let change = changes.entry(contest).or_default();
-                change.locations.insert(location);
+                change.locations.changed(location);
                 self.contest(contest)
                     .add_in_location(location, candidate, by);
             }

@@ -1,30 +1,80 @@
 //! What changed in one contest between two published ticks: keys, and what left a count.
 //!
-//! Only keys are kept; rows come from the snapshot that the change is shown with. So changes
-//! merge by union, and a merged change shows the latest rows.
+//! Only keys are kept, and whether their rows were there before; rows come from the snapshot that
+//! the change is shown with. So changes merge by union, and a merged change shows the latest rows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::contest::{ContestView, Ranked};
 use super::windows::Window;
 use crate::accept::Why;
 use crate::directory::{Directory, Tree};
 
+/// Keys of rows that came, went or differ, each with whether its row was there before: one that
+/// came and went in between is not told as gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Keys<K>(BTreeMap<K, bool>);
+
+impl<K> Default for Keys<K> {
+    fn default() -> Keys<K> {
+        Keys(BTreeMap::new())
+    }
+}
+
+impl<K: Ord + Copy> Keys<K> {
+    /// Notes a row that differs, or comes.
+    pub(super) fn changed(&mut self, key: K) {
+        self.0.entry(key).or_insert(true);
+    }
+
+    fn came(&mut self, key: K) {
+        self.0.insert(key, false);
+    }
+
+    fn merge(&mut self, later: &Keys<K>) {
+        for (key, was_there) in &later.0 {
+            self.0.entry(*key).or_insert(*was_there);
+        }
+    }
+
+    /// Whether a row may differ.
+    pub(super) fn contains(&self, key: &K) -> bool {
+        self.0.contains_key(key)
+    }
+
+    /// All keys.
+    pub(super) fn iter(&self) -> impl Iterator<Item = K> {
+        self.0.keys().copied()
+    }
+
+    /// The keys of rows that were there before and are not now.
+    pub(super) fn gone(&self, is_there: impl Fn(&K) -> bool) -> impl Iterator<Item = K> {
+        let was_there = self.0.iter().filter(|(_, was_there)| **was_there);
+        was_there
+            .map(|(key, _)| *key)
+            .filter(move |key| !is_there(key))
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContestChange {
-    pub(super) candidates: BTreeSet<u32>,
-    pub(super) locations: BTreeSet<u32>,
-    pub(super) windows: BTreeSet<i64>,
+    pub(super) candidates: Keys<u32>,
+    pub(super) locations: Keys<u32>,
+    pub(super) windows: Keys<i64>,
     pub(super) corrections: BTreeMap<(u32, Why), u64>,
 }
 
 impl ContestChange {
     /// Adds a later change to this one.
     pub fn merge(&mut self, later: &ContestChange) {
-        self.candidates.extend(&later.candidates);
-        self.locations.extend(&later.locations);
-        self.windows.extend(&later.windows);
+        self.candidates.merge(&later.candidates);
+        self.locations.merge(&later.locations);
+        self.windows.merge(&later.windows);
         for (key, minus) in &later.corrections {
             *self.corrections.entry(*key).or_default() += minus;
         }
@@ -34,8 +84,8 @@ impl ContestChange {
     pub fn bytes(&self) -> usize {
         let keys = self.candidates.len() + self.locations.len();
         size_of::<ContestChange>()
-            + keys * 2 * size_of::<u32>()
-            + self.windows.len() * 2 * size_of::<i64>()
+            + keys * 2 * size_of::<u64>()
+            + self.windows.len() * 3 * size_of::<i64>()
             + self.corrections.len() * 4 * size_of::<u64>()
     }
 
@@ -86,25 +136,35 @@ fn note<T, K: Ord + Copy>(
     is: &[T],
     key: impl Fn(&T) -> K,
     same: impl Fn(&T, &T) -> bool,
-    into: &mut BTreeSet<K>,
+    into: &mut Keys<K>,
 ) {
     let before: BTreeMap<K, &T> = was.iter().map(|row| (key(row), row)).collect();
     let after: BTreeMap<K, &T> = is.iter().map(|row| (key(row), row)).collect();
-    let gone = before.keys().filter(|key| !after.contains_key(key));
-    into.extend(gone.copied());
-    for (key, row) in after {
-        if !before.get(&key).is_some_and(|before| same(before, row)) {
-            into.insert(key);
-        }
-    }
+    note_by(&before, &after, |a, b| same(a, b), into);
 }
 
 fn note_maps<K: Ord + Copy, V: PartialEq>(
     was: &BTreeMap<K, V>,
     is: &BTreeMap<K, V>,
-    into: &mut BTreeSet<K>,
+    into: &mut Keys<K>,
 ) {
-    into.extend(was.keys().filter(|key| !is.contains_key(key)));
-    let changed = is.iter().filter(|(key, row)| was.get(key) != Some(row));
-    into.extend(changed.map(|(key, _)| *key));
+    note_by(was, is, V::eq, into);
+}
+
+fn note_by<K: Ord + Copy, V>(
+    was: &BTreeMap<K, V>,
+    is: &BTreeMap<K, V>,
+    same: impl Fn(&V, &V) -> bool,
+    into: &mut Keys<K>,
+) {
+    for key in was.keys().filter(|key| !is.contains_key(key)) {
+        into.changed(*key);
+    }
+    for (key, row) in is {
+        match was.get(key) {
+            None => into.came(*key),
+            Some(before) if !same(before, row) => into.changed(*key),
+            Some(_) => {}
+        }
+    }
 }

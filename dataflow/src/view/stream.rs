@@ -58,8 +58,8 @@ fn changed_candidates(of: Of<'_>, change: &ContestChange, removed: &mut Removed)
     let ranking = || of.view.ranking.iter();
     let changed = ranking().filter(|ranked| change.candidates.contains(&ranked.candidate));
     let standing: std::collections::BTreeSet<u32> = ranking().map(|r| r.candidate).collect();
-    let gone = change.candidates.difference(&standing);
-    removed.candidates = gone.map(|&number| of.candidate_id(number)).collect();
+    let gone = change.candidates.gone(|number| standing.contains(number));
+    removed.candidates = gone.map(|number| of.candidate_id(number)).collect();
     Results {
         candidates: changed.map(|ranked| of.candidate(ranked)).collect(),
         ..of.head()
@@ -71,16 +71,14 @@ fn changed_locations(
     change: &ContestChange,
     removed: &mut Removed,
 ) -> Vec<LocationRow> {
-    let mut rows = Vec::with_capacity(change.locations.len());
-    for &number in &change.locations {
-        match of.tree().and_then(|tree| tree.node(number)) {
-            Some(node) => rows.push(of.location(number, node)),
-            None => {
-                let code = of.snapshot.directory().locations.text(number);
-                removed.locations.push(code.to_string());
-            }
-        }
-    }
+    let node = |number| of.tree().and_then(|tree| tree.node(number));
+    let shown = change.locations.iter();
+    let mut rows: Vec<LocationRow> = shown
+        .filter_map(|number| Some(of.location(number, node(number)?)))
+        .collect();
+    let texts = &of.snapshot.directory().locations;
+    let gone = change.locations.gone(|number| node(*number).is_some());
+    removed.locations = gone.map(|number| texts.text(number).to_string()).collect();
     rows.sort_by(|a, b| a.location.cmp(&b.location));
     rows
 }
@@ -89,8 +87,8 @@ fn changed_windows(of: Of<'_>, change: &ContestChange, removed: &mut Removed) ->
     let windows = || of.view.windows.iter();
     let changed = windows().filter(|window| change.windows.contains(&window.start_ms));
     let served: std::collections::BTreeSet<i64> = windows().map(|w| w.start_ms).collect();
-    let gone = change.windows.difference(&served);
-    removed.windows = gone.map(|&start_ms| format_rfc3339(start_ms)).collect();
+    let gone = change.windows.gone(|start_ms| served.contains(start_ms));
+    removed.windows = gone.map(format_rfc3339).collect();
     Windows {
         windows: changed.map(|window| of.window(window)).collect(),
         ..of.windows_head()

@@ -89,12 +89,13 @@ fn follow(
     if !applies {
         return Ok(());
     }
+    let mut found = Vec::new();
     if let Some(change) = client.merged.take() {
         let shown = snapshot.stream_change(id, &change).map(json_of);
         let shown = shown.map_err(|_| TestCaseError::fail(format!("no change of {id}")))?;
-        client.apply(&shown);
+        found = client.apply(&shown);
     }
-    let found = client.against(&whole);
+    found.extend(client.against(&whole));
     let named = found
         .into_iter()
         .map(|each| format!("stream of {id}{each}"));
@@ -115,7 +116,9 @@ impl Client {
         }
     }
 
-    fn apply(&mut self, change: &Json) {
+    /// Takes a change; gives what it removes and was not there.
+    fn apply(&mut self, change: &Json) -> Vec<String> {
+        let mut unknown = Vec::new();
         self.head = head(change);
         let changed = &change["results"]["candidates"];
         self.candidates.extend(by_key(changed, "candidate_id"));
@@ -130,9 +133,12 @@ impl Client {
         ];
         for (list, rows) in rows {
             for key in change["removed"][list].as_array().into_iter().flatten() {
-                rows.remove(key.as_str().unwrap_or_default());
+                if rows.remove(key.as_str().unwrap_or_default()).is_none() {
+                    unknown.push(format!("{list}: {key} is removed and was not there"));
+                }
             }
         }
+        unknown
     }
 
     /// What differs from a snapshot, its head's tick aside where nothing changed.

@@ -245,8 +245,10 @@ fn begin_first(
         connected.tell(&start)?;
         links = Some(connected);
     }
+    // Without the ceiling, no tick of the checkpoint comes again.
+    let kept_tick = before.as_ref().map_or(0, |before| before.manifest().tick);
     Ok(Begun {
-        last_tick: ceiling::read(&place)?,
+        last_tick: ceiling::read(&place)?.max(kept_tick),
         place,
         before,
         next_number: loaded.next_number,

@@ -10,25 +10,60 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::checkpoint::{Place, PlaceError};
 
-/// The file that holds it.
-const NAME: &str = "tick-ceiling";
+/// The files that hold it, each with a checksum: damage to one of them loses nothing.
+const NAMES: [&str; 2] = ["tick-ceiling", "tick-ceiling-copy"];
 
 /// How long storing rests after it has failed, on a full disk say.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// What is stored, or why it cannot be used.
 pub fn read(place: &Place) -> Result<u64, CeilingError> {
-    let Some(bytes) = place.get(NAME)? else {
-        return Ok(0);
-    };
-    let text = std::str::from_utf8(&bytes).ok();
-    text.and_then(|text| text.trim().parse().ok())
-        .ok_or_else(|| CeilingError::Damaged {
+    let mut highest = None;
+    let mut damaged = 0;
+    for name in NAMES {
+        match place.get(name)?.as_deref().map(decode) {
+            None => {}
+            Some(Some(ceiling)) => highest = highest.max(Some(ceiling)),
+            Some(None) => {
+                tracing::error!(
+                    place = place.text(),
+                    name,
+                    "a copy of the tick ceiling is damaged"
+                );
+                damaged += 1;
+            }
+        }
+    }
+    match highest {
+        None if damaged > 0 => Err(CeilingError::Damaged {
             place: place.text().to_string(),
-        })
+        }),
+        highest => Ok(highest.unwrap_or(0)),
+    }
+}
+
+fn store(place: &Place, ceiling: u64) -> Result<(), PlaceError> {
+    for name in NAMES {
+        place.put(name, encode(ceiling))?;
+    }
+    Ok(())
+}
+
+/// The number, and the checksum of its digits.
+fn encode(ceiling: u64) -> Bytes {
+    let digits = ceiling.to_string();
+    let checksum = xxh3_64(digits.as_bytes());
+    Bytes::from(format!("{digits} {checksum:016x}\n"))
+}
+
+fn decode(bytes: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let ceiling = text.split(' ').next()?.parse().ok()?;
+    (encode(ceiling) == bytes).then_some(ceiling)
 }
 
 /// Why the ceiling cannot be had.
@@ -39,8 +74,9 @@ pub enum CeilingError {
     Place(#[from] PlaceError),
     /// It is not what was written.
     #[error(
-        "'{NAME}' in {place} is damaged: write a number of milliseconds since 1970 into it that is \
-         above every tick that was published, such as that of now"
+        "'{}' and '{}' in {place} are damaged: they hold the tick that none published before is \
+         above. Delete both, if the clock of this machine was not set back since; ticks then go on \
+         from the clock", NAMES[0], NAMES[1]
     )]
     Damaged {
         /// Where.
@@ -112,7 +148,7 @@ impl Shared {
             }
             let ends = self.ends.load(Ordering::Acquire);
             let wanted = self.wanted.load(Ordering::Acquire);
-            match place.put(NAME, Bytes::from(format!("{wanted}\n"))) {
+            match store(place, wanted) {
                 Ok(()) => {
                     failed = false;
                     self.durable.store(wanted, Ordering::Release);
@@ -131,5 +167,28 @@ impl Shared {
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damage_to_one_copy_loses_nothing_and_to_both_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let text = directory.path().display().to_string();
+        let place = Place::open(&text, runtime.handle().clone()).unwrap();
+        assert_eq!(read(&place).unwrap(), 0);
+        store(&place, 1_795_000_000_123).unwrap();
+        assert_eq!(read(&place).unwrap(), 1_795_000_000_123);
+        for broken in ["", "1795000000124 0000000000000000\n", "1795000000123"] {
+            place.put(NAMES[0], Bytes::from(broken)).unwrap();
+            assert_eq!(read(&place).unwrap(), 1_795_000_000_123, "{broken:?}");
+        }
+        place.put(NAMES[1], Bytes::from("no number")).unwrap();
+        let error = read(&place).unwrap_err().to_string();
+        assert!(error.contains("Delete both"), "{error}");
     }
 }

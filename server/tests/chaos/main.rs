@@ -78,7 +78,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 #[derive(Debug, Parser)]
 struct Args {
     /// How many seeds
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 5)]
     seeds: u64,
     /// The first of them
     #[arg(long, value_name = "N", default_value_t = 1)]

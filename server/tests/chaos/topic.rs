@@ -126,15 +126,16 @@ pub fn create(kafka: &str, topic: &str, partitions: usize, append: bool) -> anyh
     };
     let new = NewTopic::new(topic, partitions as i32, TopicReplication::Fixed(1))
         .set("message.timestamp.type", times);
-    let created = admin(kafka)?.create_topics([&new], &options());
-    checked(topic, wait(created)?)
+    // It lives until the answer is there: its thread brings it.
+    let admin = admin(kafka)?;
+    checked(topic, wait(admin.create_topics([&new], &options()))?)
 }
 
 /// Gives a topic more partitions.
 pub fn grow(kafka: &str, topic: &str, partitions: usize) -> anyhow::Result<()> {
     let more = NewPartitions::new(topic, partitions);
-    let grown = admin(kafka)?.create_partitions([&more], &options());
-    checked(topic, wait(grown)?)
+    let admin = admin(kafka)?;
+    checked(topic, wait(admin.create_partitions([&more], &options()))?)
 }
 
 /// Deletes topics of an earlier seed, and waits until they are gone.
