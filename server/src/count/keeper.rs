@@ -11,11 +11,11 @@
 //! bound; beyond it no checkpoint is made until a restart, and the counting goes on, since the log
 //! still has everything.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use dataflow::directory::Directory;
 use dataflow::engine::Position;
 use dataflow::kept::Kept;
@@ -33,8 +33,9 @@ mod part;
 
 pub use manifest::counts;
 
-/// How many handed-over things may wait; each is at most a tick's rows of a worker.
-const GIVEN_MAX: usize = 64;
+/// How many handed-over rows may wait while the thread writes others, about 80 bytes each; beyond
+/// them the workers hold theirs, and read no more.
+const ROWS_GIVEN_MAX: usize = 2 << 20;
 
 /// What reaches a keeper.
 pub(super) enum Given {
@@ -143,6 +144,8 @@ pub(super) struct State {
     settled: AtomicU64,
     is_off: AtomicBool,
     wanted: AtomicBool,
+    /// Rows that are handed over and not taken.
+    rows_given: AtomicUsize,
     status: Mutex<CheckpointStatus>,
 }
 
@@ -159,7 +162,7 @@ impl Keeper {
         settings: Settings,
         wake: impl Fn() + Send + 'static,
     ) -> std::io::Result<(Keeper, JoinHandle<()>)> {
-        let (given, receiver) = bounded(GIVEN_MAX);
+        let (given, receiver) = unbounded();
         let (say, words) = unbounded();
         let damaged: Vec<String> = settings.damaged.iter().map(Damaged::to_string).collect();
         let status = CheckpointStatus {
@@ -175,6 +178,7 @@ impl Keeper {
             is_off: AtomicBool::new(false),
             // The first register is kept at once, so that a restart knows what was in force.
             wanted: AtomicBool::new(settings.is_first),
+            rows_given: AtomicUsize::new(0),
             status: Mutex::new(status),
         });
         let theirs = Arc::clone(&state);
@@ -189,16 +193,21 @@ impl Keeper {
         Ok((keeper, thread))
     }
 
-    /// Hands over, or gives back what there is no room for now.
+    /// Hands over, or gives back rows that there is no room for now.
     pub(super) fn try_give(&self, given: Given) -> Result<(), Given> {
-        match self.given.try_send(given) {
-            Err(TrySendError::Full(given)) => Err(given),
-            // After its end nothing is kept any more.
-            Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(()),
+        if let Given::Events { events, .. } = &given {
+            let waiting = self.state.rows_given.load(Ordering::Acquire);
+            if waiting > 0 && waiting + events.len() > ROWS_GIVEN_MAX {
+                return Err(given);
+            }
+            let rows = events.len();
+            self.state.rows_given.fetch_add(rows, Ordering::AcqRel);
         }
+        self.give(given);
+        Ok(())
     }
 
-    /// Hands over what is needed for a checkpoint and small; waits for room, which there is soon.
+    /// Hands over what is small. Never waits.
     pub(super) fn give(&self, given: Given) {
         // After its end nothing is kept any more.
         let _ = self.given.send(given);

@@ -24,6 +24,7 @@ pub(super) struct Lead {
     changed: bool,
     /// Until when the last checkpoint is waited for.
     end_by: Option<Instant>,
+    last_begun: bool,
     ended: bool,
 }
 
@@ -36,6 +37,7 @@ impl Lead {
             begun_at: Instant::now(),
             changed: false,
             end_by: None,
+            last_begun: false,
             ended: false,
         }
     }
@@ -121,11 +123,12 @@ impl Lead {
             .get_or_insert_with(|| Instant::now() + LAST_CHECKPOINT_MAX);
         let keeps = !shared.keeper.is_off() && !engine.is_restoring();
         let is_settled = shared.keeper.settled() + 1 >= self.next;
-        let has_more = self.changed || engine.wants_tick();
+        // One is the last, however many votes keep coming.
+        let has_more = !self.last_begun && (self.changed || engine.wants_tick());
         if keeps && Instant::now() < end_by && (!is_settled || has_more) {
             if is_settled && engine.is_quiet() && self.ticker.wait(false).is_zero() {
-                self.announce(engine, Mark::Checkpoint(self.next), shared);
-                return None;
+                self.last_begun = self.announce(engine, Mark::Checkpoint(self.next), shared);
+                return Some(LAST_LOOK);
             }
             return Some(LAST_LOOK);
         }

@@ -118,6 +118,8 @@ impl<W: Fn()> Keeping<W> {
                 directory,
                 events,
             } => {
+                let rows = events.len();
+                self.state.rows_given.fetch_sub(rows, Ordering::AcqRel);
                 // A later directory has all numbers of an earlier one.
                 if directory.contests.len() >= self.directory.contests.len()
                     && directory.candidates.len() >= self.directory.candidates.len()
