@@ -24,10 +24,7 @@ const REST: Duration = Duration::from_secs(1);
 /// well. Process I serves on the port of `listen` plus I.
 pub fn run(processes: u16, listen: SocketAddr) -> anyhow::Result<()> {
     let program = std::env::current_exe().context("could not find this program")?;
-    let own: Vec<OsString> = std::env::args_os()
-        .skip(1)
-        .filter(|argument| argument != "--local-cluster")
-        .collect();
+    let own = for_children(std::env::args_os().skip(1));
     let directory = std::env::temp_dir().join(format!("tallyflow-{}", std::process::id()));
     std::fs::create_dir_all(&directory).context("could not make a directory for the host file")?;
     let hosts = directory.join("hosts");
@@ -62,6 +59,21 @@ pub fn run(processes: u16, listen: SocketAddr) -> anyhow::Result<()> {
     // What stays is a file of a few bytes in a directory for such.
     let _ = std::fs::remove_dir_all(&directory);
     outcome
+}
+
+/// What was typed, without what each process gets for itself.
+fn for_children(typed: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut own = Vec::new();
+    let mut skips = false;
+    for argument in typed {
+        let text = argument.to_string_lossy();
+        let is_listen = text == "--listen";
+        if !skips && !is_listen && text != "--local-cluster" && !text.starts_with("--listen=") {
+            own.push(argument);
+        }
+        skips = !skips && is_listen;
+    }
+    own
 }
 
 /// Addresses on loopback that are free now, one a line.
@@ -159,5 +171,21 @@ impl Drop for Children {
         for child in &mut self.0 {
             let _ = child.wait();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_process_gets_what_was_typed_but_its_own_address() {
+        let typed = "-n 2 --listen 127.0.0.1:9000 --local-cluster -w 2 --listen=[::1]:1 --topic x";
+        let own = for_children(typed.split(' ').map(OsString::from));
+        let expected: Vec<OsString> = "-n 2 -w 2 --topic x"
+            .split(' ')
+            .map(OsString::from)
+            .collect();
+        assert_eq!(own, expected);
     }
 }
