@@ -43,7 +43,7 @@ pub struct Settings {
     pub workers_per_process: usize,
     /// Whether the state goes on from what was kept before: see [`Engine::restore`].
     pub restores: bool,
-    /// Whether what changes of what is kept is written down: see [`Engine::next_kept`].
+    /// Whether what changes of what is kept is written down: see [`Engine::next_keep`].
     pub keeps: bool,
 }
 

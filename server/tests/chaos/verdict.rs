@@ -79,7 +79,25 @@ impl Run<'_> {
                 && status["ready"] == true
                 && status["tick"] == first["tick"]
         };
-        statuses.len() == self.service.len() && statuses.iter().all(counted)
+        statuses.len() == self.service.len()
+            && statuses.iter().all(counted)
+            && self.name_all_partitions(trial, ends.len())
+    }
+
+    /// Whether the results of every process name each partition: one that has just been added and
+    /// is empty is in the status before it is read.
+    fn name_all_partitions(&self, trial: &Trial<'_>, partitions: usize) -> bool {
+        let addresses = self.board.all().unwrap_or_default();
+        addresses.into_iter().all(|address| {
+            let Ok((_, answers)) = ask::answers(address, trial.register) else {
+                return false;
+            };
+            let mut contests = answers["contests"].as_object().into_iter().flatten();
+            contests.all(|(_, contest)| {
+                let offsets = contest["results"]["offsets"].as_object();
+                offsets.is_some_and(|offsets| offsets.len() == partitions)
+            })
+        })
     }
 
     /// Compares the answers of every process; gives the last tick.
