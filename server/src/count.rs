@@ -178,6 +178,7 @@ struct Shared {
     /// Where the partitions ended at the start.
     extents: Vec<Extent>,
     workers: usize,
+    process: usize,
     processes: usize,
     checkpoint_every: Duration,
     next_checkpoint: u64,
@@ -256,6 +257,7 @@ impl Counting {
             before: begun.before,
             register,
             workers: settings.workers,
+            process: settings.process,
             processes: settings.processes,
             checkpoint_every: settings.checkpoint_every,
             next_checkpoint: begun.next_number,

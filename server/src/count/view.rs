@@ -19,17 +19,23 @@ pub(super) struct View {
     snapshot: Arc<Snapshot>,
     /// Until all of the checkpoint is taken again; before, what is counted is in part.
     restores: bool,
+    /// Until the register of this start has taken the place of the checkpoint's.
+    awaits_register: bool,
     ready: bool,
     said_at: Instant,
     started_at: Instant,
 }
 
 impl View {
-    pub(super) fn new(settings: ViewSettings, restores: bool) -> View {
+    pub(super) fn new(settings: ViewSettings, shared: &Shared) -> View {
         let now = Instant::now();
+        let before = shared.before.as_ref();
         View {
             snapshot: Arc::new(Snapshot::empty(settings)),
-            restores,
+            restores: before.is_some(),
+            // Process 0 knows it; the others learn it with the tick that brings it.
+            awaits_register: shared.process == 0
+                && before.is_some_and(|before| *before.register != *shared.register),
             ready: false,
             said_at: now,
             started_at: now,
@@ -43,6 +49,9 @@ impl View {
         // A tick that only marks a checkpoint tells nobody anything.
         let is_empty = closed.closed.rows.is_empty() && closed.closed.directory.is_none();
         let is_silent = is_empty && matches!(mark, Mark::Checkpoint(_));
+        if !self.restores && closed.closed.directory.is_some() {
+            self.awaits_register = false;
+        }
         let publication = self.snapshot.apply(closed);
         self.snapshot = Arc::clone(&publication.snapshot);
         match mark {
@@ -56,7 +65,8 @@ impl View {
                 snapshot: Arc::clone(&self.snapshot),
             }),
         }
-        self.ready = self.ready || (!self.restores && self.has_reached(shared));
+        let waits = self.restores || self.awaits_register;
+        self.ready = self.ready || (!waits && self.has_reached(shared));
         if self.ready && !is_silent {
             shared.publisher.publish(publication);
             if !shared.publisher.is_ready() {

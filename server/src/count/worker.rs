@@ -89,7 +89,7 @@ impl<'a> Counter<'a> {
             partitions: BTreeSet::new(),
             unsent: None,
             lead: ticker.map(|ticker| Lead::new(ticker, shared)),
-            view: is_first.then(|| View::new(settings.clone(), shared.before.is_some())),
+            view: is_first.then(|| View::new(settings.clone(), shared)),
             more: true,
             retry: None,
             looked_at: Instant::now(),
