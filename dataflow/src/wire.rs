@@ -11,9 +11,10 @@ use serde_json::value::RawValue;
 
 use crate::register::is_id;
 use crate::time::{INSTANT_MS_MAX, INSTANT_MS_MIN, parse_rfc3339};
-use fields::{Fields, Name};
+use fields::{Fields, Name, Value};
 
 mod fields;
+mod scan;
 
 /// The longest message in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
@@ -155,9 +156,8 @@ pub fn decode(bytes: &[u8], log_time_ms: Option<i64>) -> Result<Event<'_>, Refus
     }
     let fields = Fields::read(bytes)?;
     match fields.present(Name::Type) {
-        None | Some("\"cast\"") => decode_cast(&fields, log_time_ms).map(Event::Cast),
-        Some("\"void\"") => decode_void(&fields).map(Event::Void),
-        Some(other) => match text(other).as_deref() {
+        None => decode_cast(&fields, log_time_ms).map(Event::Cast),
+        Some(value) => match text(value).as_deref() {
             Some("cast") => decode_cast(&fields, log_time_ms).map(Event::Cast),
             Some("void") => decode_void(&fields).map(Event::Void),
             _ => Err(Refusal::bad("type", "\"cast\" or \"void\"")),
@@ -221,7 +221,7 @@ fn decode_cast<'a>(fields: &Fields<'a>, log_time_ms: Option<i64>) -> Result<Cast
     Ok(cast)
 }
 
-fn required<'a>(fields: &Fields<'a>, name: Name) -> Result<&'a str, Refusal> {
+fn required<'a>(fields: &Fields<'a>, name: Name) -> Result<Value<'a>, Refusal> {
     fields.present(name).ok_or_else(|| {
         Refusal::new(
             Reason::MissingField,
@@ -243,32 +243,38 @@ fn optional_id<'a>(
 
 const ID_FORM: &str = "an id: a text of 1 to 128 bytes without U+0000";
 
-fn id<'a>(value: &'a str, name: &str) -> Result<Cow<'a, str>, Refusal> {
+fn id<'a>(value: Value<'a>, name: &str) -> Result<Cow<'a, str>, Refusal> {
     text(value)
         .filter(|text| is_id(text))
         .ok_or_else(|| Refusal::bad(name, ID_FORM))
 }
 
 /// A candidate: an id, or an integer that stands for its decimal text.
-fn choice<'a>(value: &'a str, name: &str) -> Result<Cow<'a, str>, Refusal> {
-    if value.starts_with('"') {
+fn choice<'a>(value: Value<'a>, name: &str) -> Result<Cow<'a, str>, Refusal> {
+    let Value::Json(json) = value else {
+        return id(value, name);
+    };
+    if json.starts_with('"') {
         return id(value, name);
     }
-    integer(value)
+    integer(json)
         .map(|number| {
             if number == 0 {
                 // "-0" is the integer 0.
                 Cow::Borrowed("0")
             } else {
-                Cow::Borrowed(value)
+                Cow::Borrowed(json)
             }
         })
         .ok_or_else(|| Refusal::bad(name, "an id (1 to 128 bytes) or a 64-bit integer"))
 }
 
-fn choice_list(value: &str) -> Result<Choices<'_>, Refusal> {
+fn choice_list(value: Value<'_>) -> Result<Choices<'_>, Refusal> {
     let form = format!("a list of at most {CHOICES_MAX} candidates, none twice");
-    let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(value) else {
+    let Value::Json(json) = value else {
+        return Err(Refusal::bad("choices", &form));
+    };
+    let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(json) else {
         return Err(Refusal::bad("choices", &form));
     };
     if items.len() > CHOICES_MAX {
@@ -276,7 +282,7 @@ fn choice_list(value: &str) -> Result<Choices<'_>, Refusal> {
     }
     let mut list: Vec<Cow<'_, str>> = Vec::with_capacity(items.len());
     for item in items {
-        let choice = choice(item.get(), "choices")?;
+        let choice = choice(Value::of(item.get()), "choices")?;
         if list.contains(&choice) {
             return Err(Refusal::bad("choices", &form));
         }
@@ -289,10 +295,13 @@ fn choice_list(value: &str) -> Result<Choices<'_>, Refusal> {
     })
 }
 
-fn instant(value: &str) -> Result<i64, Refusal> {
-    let ms = match text(value) {
-        Some(text) => parse_rfc3339(text.as_bytes()),
-        None => integer(value).filter(|ms| (INSTANT_MS_MIN..=INSTANT_MS_MAX).contains(ms)),
+fn instant(value: Value<'_>) -> Result<i64, Refusal> {
+    let ms = match (text(value), value) {
+        (Some(text), _) => parse_rfc3339(text.as_bytes()),
+        (None, Value::Json(json)) => {
+            integer(json).filter(|ms| (INSTANT_MS_MIN..=INSTANT_MS_MAX).contains(ms))
+        }
+        (None, Value::Text(_)) => None,
     };
     ms.ok_or_else(|| {
         Refusal::bad(
@@ -303,14 +312,15 @@ fn instant(value: &str) -> Result<i64, Refusal> {
     })
 }
 
-/// The text of a JSON string, unescaped; `None` for any other value.
-fn text(value: &str) -> Option<Cow<'_, str>> {
-    let inner = value.strip_prefix('"')?.strip_suffix('"')?;
-    if inner.as_bytes().contains(&b'\\') {
-        // Its syntax and surrogates are known to be sound, so this cannot fail.
-        serde_json::from_str::<String>(value).ok().map(Cow::Owned)
-    } else {
-        Some(Cow::Borrowed(inner))
+/// A text, unescaped; `None` for any other value.
+fn text(value: Value<'_>) -> Option<Cow<'_, str>> {
+    match value {
+        Value::Text(text) => Some(Cow::Borrowed(text)),
+        // Its syntax and surrogates are known to be sound, so it is a text or something else.
+        Value::Json(json) if json.starts_with('"') => {
+            serde_json::from_str::<String>(json).ok().map(Cow::Owned)
+        }
+        Value::Json(_) => None,
     }
 }
 

@@ -1,14 +1,15 @@
-//! The known fields of a message, found but not yet read: JSON bytes in, raw values out.
+//! The known fields of a message, found but not yet read: JSON bytes in, values out.
 //!
-//! serde_json checks the syntax and skips what is unknown; names are compared as bytes, since
-//! the name of an unknown field need not even be sound text.
+//! Nearly every message is flat and without escapes, and a scan finds its fields at once; any
+//! other is serde_json's, which checks the syntax and skips what is unknown. Names are compared
+//! as bytes, since the name of an unknown field need not even be sound text.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Reason, Refusal};
+use super::{Reason, Refusal, scan};
 
 /// The names that an event knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +40,7 @@ impl Name {
         }
     }
 
-    fn of(name: &[u8]) -> Option<Name> {
+    pub(super) fn of(name: &[u8]) -> Option<Name> {
         Some(match name {
             b"type" => Name::Type,
             b"vote_id" => Name::VoteId,
@@ -54,8 +55,18 @@ impl Name {
     }
 }
 
-/// The raw JSON value of each known field that is there.
-pub(super) struct Fields<'a>([Option<&'a str>; NAMES]);
+/// The value of a known field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Value<'a> {
+    /// A text that is written without an escape; it holds no control character.
+    Text(&'a str),
+    /// Any other JSON value, as it is written.
+    Json(&'a str),
+}
+
+/// The value of each known field that is there.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Fields<'a>([Option<Value<'a>>; NAMES]);
 
 impl<'a> Fields<'a> {
     /// Finds the known fields of a message.
@@ -63,10 +74,15 @@ impl<'a> Fields<'a> {
         let malformed = |detail: String| Refusal::new(Reason::MalformedJson, detail);
         let text = simdutf8::basic::from_utf8(bytes)
             .map_err(|_| malformed("the message is not UTF-8".to_string()))?;
+        if let Some(fields) = scan::flat(text) {
+            return Ok(fields);
+        }
         let fields: Fields<'a> = serde_json::from_str(text)
             .map_err(|error| malformed(format!("the message is not one JSON object: {error}")))?;
         for value in fields.0.iter().flatten() {
-            if value.as_bytes().contains(&b'\\') && has_lone_surrogate(value.as_bytes()) {
+            if let Value::Json(json) = value
+                && has_lone_surrogate(json.as_bytes())
+            {
                 return Err(malformed(
                     "a known field holds a lone surrogate".to_string(),
                 ));
@@ -75,9 +91,25 @@ impl<'a> Fields<'a> {
         Ok(fields)
     }
 
-    /// The raw value of a field; `None` if it is absent or null.
-    pub(super) fn present(&self, name: Name) -> Option<&'a str> {
-        self.0[name as usize].filter(|value| *value != "null")
+    /// The value of a field; `None` if it is absent or null.
+    pub(super) fn present(&self, name: Name) -> Option<Value<'a>> {
+        self.0[name as usize].filter(|value| *value != Value::Json("null"))
+    }
+
+    /// Notes a field; `false` if it is there already.
+    pub(super) fn note(&mut self, name: Name, value: Value<'a>) -> bool {
+        self.0[name as usize].replace(value).is_none()
+    }
+}
+
+impl<'a> Value<'a> {
+    /// A sound JSON value, as it is written.
+    pub(super) fn of(json: &'a str) -> Value<'a> {
+        let inner = json.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+        match inner {
+            Some(text) if !text.as_bytes().contains(&b'\\') => Value::Text(text),
+            _ => Value::Json(json),
+        }
     }
 }
 
@@ -92,14 +124,14 @@ impl<'de> Deserialize<'de> for Fields<'de> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-                let mut fields = Fields([None; NAMES]);
+                let mut fields = Fields::default();
                 while let Some(MaybeKnown(name)) = map.next_key()? {
                     let Some(name) = name else {
                         map.next_value::<IgnoredAny>()?;
                         continue;
                     };
                     let value: &RawValue = map.next_value()?;
-                    if fields.0[name as usize].replace(value.get()).is_some() {
+                    if !fields.note(name, Value::of(value.get())) {
                         let twice = format_args!("'{}' is there twice", name.as_str());
                         return Err(A::Error::custom(twice));
                     }
@@ -159,4 +191,70 @@ fn has_lone_surrogate(json: &[u8]) -> bool {
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sample() -> impl Strategy<Value = Vec<u8>> {
+        let value = prop_oneof![
+            4 => "\"[a-z0-9-]{0,12}\"",
+            1 => "\"[a-zé\u{0}-\u{20}\\\\\"]{0,6}\"",
+            2 => "-?[0-9]{1,20}",
+            1 => "-?0?[0-9]{0,3}(\\.[0-9]?)?([eE][+-]?[0-9]?)?",
+            1 => Just("null".to_string()),
+            1 => Just("true".to_string()),
+            1 => "[\\[{][\\]}\",:a1 ]{0,6}",
+        ];
+        let name = prop_oneof![
+            Just("vote_id"), Just("voter_id"), Just("contest_id"), Just("candidate_id"),
+            Just("choices"), Just("location"), Just("timestamp"), Just("type"), Just("other"),
+            Just(""), Just("vote\\u005fid"),
+        ];
+        let space = prop_oneof![8 => Just(""), 1 => Just(" "), 1 => Just("\n")];
+        let field = (name, value, space).prop_map(|(name, value, space)| {
+            format!("{space}\"{name}\"{space}:{space}{value}{space}")
+        });
+        let fields = proptest::collection::vec(field, 0..7);
+        let change = proptest::option::weighted(0.3, (any::<proptest::sample::Index>(), any::<u8>()));
+        (fields, change, "[ ,}x]{0,2}").prop_map(|(fields, change, end)| {
+            let end = if end.len() == 2 { end } else { String::new() };
+            let mut bytes = format!("{{{}}}{end}", fields.join(",")).into_bytes();
+            if let Some((at, byte)) = change {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            bytes
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn a_scan_finds_what_the_whole_reading_finds(bytes in sample()) {
+            if let Ok(text) = std::str::from_utf8(&bytes)
+                && let Some(found) = scan::flat(text)
+            {
+                let whole: Result<Fields<'_>, _> = serde_json::from_str(text);
+                prop_assert_eq!(Some(found), whole.ok(), "{}", text);
+            }
+        }
+    }
+
+    #[test]
+    fn a_usual_message_is_scanned() {
+        for text in [
+            r#"{"vote_id":"b1","voter_id":"7f","candidate_id":"coderre","location":"213","timestamp":"2013-11-03T14:05:09.123-05:00"}"#,
+            r#"{ "vote_id": "b1", "voter_id": "é", "candidate_id": 5, "timestamp": -12 , "more": null } "#,
+            r#"{"type":"void","vote_id":"b1","voter_id":"7f"}"#,
+            "{}",
+        ] {
+            let found = scan::flat(text).expect(text);
+            assert_eq!(found, serde_json::from_str(text).unwrap());
+        }
+    }
 }
