@@ -2,8 +2,8 @@
 //!
 //! One state for each (contest, voter), in many small maps; the one large state of the system,
 //! and the only operator that is not differential: `reduce` over (voter → vote) costs several
-//! times as much. A tick's events are kept until it closes, sorted by map, and applied map by
-//! map; what they change is summed before it leaves.
+//! times as much. A tick's events are gathered until it closes, by voter, and applied group by
+//! group; what they change is summed before it leaves.
 //!
 //! The state after a tick is a function of the set of events up to it and of the register, for
 //! any order and batching (law 2); ticks are applied in order, the register before the events.
@@ -15,20 +15,24 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 pub use cast::{Aside, State};
-pub use outcome::{Cell, Count, Departure, Outcome, Why};
+pub use outcome::{Count, Departure, Outcome, Placed, Span, Why};
 
 use crate::directory::{Directory, NONE, Names, Review};
 use crate::hash::KeyedHash;
 use crate::intake::{Arrival, NO_CONTEST_HASH};
 use crate::kept::Kept;
+use gathered::{GROUPS, Gathered, group_of};
+use journal::Journal;
 use outcome::Sums;
-use round::{Moves, Roll, Round, STRAYS_FROM};
+use round::{Moves, Roll, Round, STRAYS_FROM, Seat};
 use scribe::Scribe;
 use shard::Shard;
 
 mod ballots;
 mod cast;
+mod entries;
 mod entry;
+mod gathered;
 mod journal;
 mod operator;
 mod outcome;
@@ -36,12 +40,21 @@ mod round;
 mod scribe;
 mod shard;
 
-pub use journal::Journal;
 pub use operator::accept;
 
 /// How many maps a worker has: enough that one of them grows in well under a millisecond at tens
 /// of millions of voters, and few enough that idle ones cost nothing.
 const SHARDS: usize = 1024;
+
+/// Events that are looked up side by side before they are applied: enough that the memory is busy,
+/// few enough that what came stays in the first cache.
+const SIDE_BY_SIDE: usize = 32;
+
+/// Rows of plain ballots that are handed over at a time.
+const ROWS_HANDED: usize = 4096;
+
+/// Ticks whose buffers are kept for those that come: one is closing while the next fills.
+const SPARE_MAX: usize = 2;
 
 /// A voter who comes on a roll or leaves it.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -59,11 +72,12 @@ pub struct RollStep {
 struct Tick {
     directory: Option<Arc<Directory>>,
     roll: Vec<RollStep>,
-    events: Vec<Vec<Arrival>>,
+    events: Gathered,
 }
 
-/// The accept state of one worker.
-struct Accept {
+/// The accept state of one worker. The operator changes it; between steps of the worker the engine
+/// reads from it what is to be kept.
+pub struct Accept {
     hash: KeyedHash,
     directory: Arc<Directory>,
     roll: Roll,
@@ -71,11 +85,16 @@ struct Accept {
     strays: Names,
     shards: Vec<Shard>,
     sums: Sums,
+    moves: Moves,
     ticks: BTreeMap<u64, Tick>,
+    spare: Vec<Gathered>,
+    journal: Journal,
 }
 
 impl Accept {
-    fn new(hash: KeyedHash) -> Accept {
+    /// An empty state. `keeps`: somebody wants to know what changes; `restores`: until
+    /// [`Accept::restored`] it takes again what was kept before.
+    pub fn new(hash: KeyedHash, keeps: bool, restores: bool) -> Accept {
         Accept {
             hash,
             directory: Arc::default(),
@@ -83,43 +102,106 @@ impl Accept {
             strays: Names::default(),
             shards: (0..SHARDS).map(|_| Shard::default()).collect(),
             sums: Sums::default(),
+            moves: Moves::default(),
             ticks: BTreeMap::new(),
+            spare: Vec::new(),
+            journal: Journal::new(keeps, restores),
         }
     }
 
-    /// Applies a tick: the register first, then the events. Writes down what it changes of what
-    /// is kept, where somebody wants to know; else it takes again what was kept before, and copies
-    /// of that are no duplicates.
-    fn apply(
-        &mut self,
-        tick: Tick,
-        mut kept: Option<&mut Vec<Kept>>,
-    ) -> impl Iterator<Item = (Outcome, i64)> {
-        // Moves are settled once a tick: a ballot that left and came back has not departed.
-        let mut moves: FxHashMap<usize, Moves> = FxHashMap::default();
-        let sizes: Vec<u32> = self.shards.iter().map(Shard::len).collect();
-        self.apply_register(tick.directory, &tick.roll, &mut moves);
-        self.apply_events(tick.events, &sizes, &mut moves);
+    /// Says that epochs from this one on bring news.
+    pub fn restored(&mut self, before: u64) {
+        self.journal.restored_before(before);
+    }
+
+    /// Says that everything up to an open epoch is to be handed over, see [`Accept::next_kept`].
+    pub fn plan_cut(&mut self, epoch: u64) {
+        self.journal.plan(epoch);
+    }
+
+    /// The next rows of what is kept; with a cut's epoch, of those that belong before it.
+    pub fn next_kept(&mut self, cut: Option<u64>) -> Option<Vec<Kept>> {
+        if let Some(kept) = self.journal.read(cut.unwrap_or(u64::MAX)) {
+            return Some(kept);
+        }
+        let cut = self.journal.cut(cut?)?;
         let scribe = Scribe {
             directory: &self.directory,
             strays: &self.strays,
             hash: &self.hash,
         };
-        for (&at, moves) in &mut moves {
-            moves.settle(&mut self.sums);
-            if let Some(kept) = &mut kept {
-                self.shards[at].changed(sizes[at], moves, &scribe, kept);
+        let mut kept = Vec::with_capacity(ROWS_HANDED);
+        while cut.shard < SHARDS && kept.len() < ROWS_HANDED {
+            let upto = cut.sizes[cut.shard];
+            let room = ROWS_HANDED - kept.len();
+            if self.shards[cut.shard].hand_over(upto, room, &scribe, &mut kept) {
+                cut.shard += 1;
             }
         }
-        self.sums.drain()
+        (!kept.is_empty()).then_some(kept)
     }
 
-    fn apply_register(
-        &mut self,
-        next: Option<Arc<Directory>>,
-        roll: &[RollStep],
-        moves: &mut FxHashMap<usize, Moves>,
-    ) {
+    /// Whether everything before a cut is handed over; said once.
+    pub fn ends_cut(&mut self, epoch: u64) -> bool {
+        let ends = self.journal.cut(epoch).is_some();
+        if ends {
+            self.journal.end_cut();
+        }
+        ends
+    }
+
+    /// How many rows wait to be handed over and take memory of their own.
+    pub fn rows_waiting(&self) -> usize {
+        self.journal.rows()
+    }
+
+    /// Applies a tick: the register first, then the events. Writes down what it changes of what
+    /// is kept, where somebody wants to know; else it takes again what was kept before, and copies
+    /// of that are no duplicates.
+    fn apply(&mut self, epoch: u64, tick: Tick) -> impl Iterator<Item = (Outcome, i64)> {
+        let sizes = self.sizes();
+        self.apply_register(tick.directory, &tick.roll);
+        self.apply_events(tick.events, &sizes);
+        // Moves are settled once a tick: a ballot that left and came back has not departed.
+        self.moves.settle(&mut self.sums);
+        let restores = self.journal.restores(epoch);
+        if self.journal.wants(epoch) {
+            self.write_down(epoch);
+        } else {
+            self.moves.forget();
+            self.shards.iter_mut().for_each(Shard::is_kept);
+        }
+        self.sums.drain().filter(move |(outcome, _)| {
+            // A later version of what was kept is no copy that came in.
+            !(restores && *outcome == Outcome::Count(Count::Duplicates))
+        })
+    }
+
+    fn sizes(&self) -> Vec<u32> {
+        self.shards.iter().map(Shard::len).collect()
+    }
+
+    fn write_down(&mut self, epoch: u64) {
+        let scribe = Scribe {
+            directory: &self.directory,
+            strays: &self.strays,
+            hash: &self.hash,
+        };
+        let mut kept = Vec::new();
+        for (shard, place, entry) in self.moves.opened.drain(..) {
+            let row = scribe.plain(&entry);
+            kept.extend(self.journal.write_opened(shard, place, row));
+        }
+        for (shard, place, at) in self.moves.casts.drain() {
+            kept.extend(self.shards[shard as usize].kept_cast(place, at, &scribe));
+        }
+        for (shard, place, at) in self.moves.voids.drain(..) {
+            kept.extend(self.shards[shard as usize].kept_void(place, at, &scribe));
+        }
+        self.journal.write(epoch, kept);
+    }
+
+    fn apply_register(&mut self, next: Option<Arc<Directory>>, roll: &[RollStep]) {
         for step in roll {
             let voter = (step.election, step.voter);
             if step.on {
@@ -133,14 +215,14 @@ impl Accept {
             .map_or(Review::Nothing, |next| next.review_after(&self.directory));
         self.directory = next.unwrap_or_else(|| Arc::clone(&self.directory));
         if review != Review::Nothing {
-            self.review_shards(review == Review::All, moves);
+            self.review_shards(review == Review::All);
         }
         if review != Review::All {
-            self.review_voters(roll, moves);
+            self.review_voters(roll);
         }
     }
 
-    fn review_shards(&mut self, all: bool, moves: &mut FxHashMap<usize, Moves>) {
+    fn review_shards(&mut self, all: bool) {
         let (directory, strays, hash) = (&*self.directory, &self.strays, &self.hash);
         let contest_hash = |contest| contest_hash(contest, directory, strays, hash);
         let renumber = |contest: u32| match contest {
@@ -151,68 +233,102 @@ impl Accept {
                 .unwrap_or(contest),
             known => known,
         };
-        for (at, shard) in self.shards.iter_mut().enumerate() {
-            let mut round = Round {
-                directory,
-                roll: &self.roll,
-                sums: &mut self.sums,
-                moves: moves.entry(at).or_default(),
-            };
-            shard.review(all, contest_hash, renumber, &mut round);
+        let mut round = Round {
+            directory,
+            roll: &self.roll,
+            sums: &mut self.sums,
+            moves: &mut self.moves,
+        };
+        for (at, shard) in (0..).zip(&mut self.shards) {
+            shard.review((at, all), contest_hash, renumber, &mut round);
         }
     }
 
-    fn review_voters(&mut self, roll: &[RollStep], moves: &mut FxHashMap<usize, Moves>) {
+    fn review_voters(&mut self, roll: &[RollStep]) {
         let directory = &*self.directory;
         let mut contests: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
         for (contest, rule) in directory.rules().filter(|(_, rule)| rule.roll) {
             contests.entry(rule.election).or_default().push(contest);
         }
+        let mut round = Round {
+            directory,
+            roll: &self.roll,
+            sums: &mut self.sums,
+            moves: &mut self.moves,
+        };
         for step in roll {
             for &contest in contests.get(&step.election).into_iter().flatten() {
                 let hash = directory.contest_hash(contest);
-                let at = shard_of(step.voter ^ hash);
-                let mut round = Round {
-                    directory,
-                    roll: &self.roll,
-                    sums: &mut self.sums,
-                    moves: moves.entry(at).or_default(),
-                };
-                self.shards[at].review_key(step.voter, hash, &mut round);
+                let at = shard_of(step.voter, step.voter ^ hash);
+                self.shards[at as usize].review_key(at, step.voter, hash, &mut round);
             }
         }
     }
 
-    fn apply_events(
-        &mut self,
-        batches: Vec<Vec<Arrival>>,
-        sizes: &[u32],
-        moves: &mut FxHashMap<usize, Moves>,
-    ) {
-        let mut events: Vec<Arrival> = batches.into_iter().flatten().collect();
-        let mut contests = Vec::with_capacity(events.len());
-        let mut order: Vec<(u32, u32)> = Vec::with_capacity(events.len());
-        for (index, arrival) in (0..).zip(&events) {
-            let contest = self.contest(arrival);
-            let hash = contest_hash(contest, &self.directory, &self.strays, &self.hash);
-            contests.push((contest, hash));
-            order.push((shard_of(arrival.voter ^ hash) as u32, index));
-        }
-        order.sort_unstable();
-        for group in order.chunk_by(|(a, _), (b, _)| a == b) {
-            let at = group[0].0 as usize;
-            let mut round = Round {
-                directory: &self.directory,
-                roll: &self.roll,
-                sums: &mut self.sums,
-                moves: moves.entry(at).or_default(),
-            };
-            for &(_, index) in group {
-                let arrival = std::mem::take(&mut events[index as usize]);
-                let (contest, hash) = contests[index as usize];
-                self.shards[at].take(arrival, contest, hash, sizes[at], &mut round);
+    fn apply_events(&mut self, mut events: Gathered, sizes: &[u32]) {
+        for group in events.iter_mut() {
+            let mut rest = group.drain(..).peekable();
+            while rest.peek().is_some() {
+                let found: [_; SIDE_BY_SIDE] = std::array::from_fn(|_| {
+                    let arrival = rest.next()?;
+                    let (seat, key) = self.seat(&arrival);
+                    Some((arrival, seat, key))
+                })
+                .map(|event| {
+                    event.map(|(arrival, seat, key)| {
+                        let found = self.shards[seat.shard as usize].find(key);
+                        (arrival, seat, (key, found))
+                    })
+                });
+                let mut round = Round {
+                    directory: &self.directory,
+                    roll: &self.roll,
+                    sums: &mut self.sums,
+                    moves: &mut self.moves,
+                };
+                for (arrival, seat, found) in found.into_iter().flatten() {
+                    let at = seat.shard as usize;
+                    self.shards[at].take(arrival, found, seat, sizes[at], &mut round);
+                }
             }
         }
+        if self.spare.len() < SPARE_MAX {
+            self.spare.push(events);
+        }
+    }
+
+    /// Where an event's ballots are, but for the entry; and their key.
+    fn seat(&mut self, arrival: &Arrival) -> (Seat, u128) {
+        let contest = self.contest(arrival);
+        let hash = contest_hash(contest, &self.directory, &self.strays, &self.hash);
+        let key = arrival.voter ^ hash;
+        let seat = Seat {
+            contest,
+            voter: arrival.voter,
+            shard: shard_of(arrival.voter, key),
+            entry: 0,
+        };
+        (seat, key)
+    }
+
+    /// The next tick to apply, of those before an epoch; once there is none, all of them are.
+    fn next_closed(&mut self, open_from: u64) -> Option<(u64, Tick)> {
+        let next = self.ticks.first_key_value().map(|(epoch, _)| *epoch);
+        let next = next.filter(|epoch| *epoch < open_from);
+        let shards = &self.shards;
+        self.journal.cut_before(next.unwrap_or(open_from), || {
+            shards.iter().map(Shard::len).collect()
+        });
+        let tick = self.ticks.remove(&next?)?;
+        Some((next?, tick))
+    }
+
+    /// What is gathered of a tick.
+    fn tick(&mut self, epoch: u64) -> &mut Tick {
+        self.ticks.entry(epoch).or_insert_with(|| Tick {
+            events: self.spare.pop().unwrap_or_default(),
+            ..Tick::default()
+        })
     }
 
     /// The number of an event's contest; given now if nobody knows it.
@@ -237,9 +353,12 @@ fn contest_hash(contest: u32, directory: &Directory, strays: &Names, hash: &Keye
     }
 }
 
-/// Which map a ballot is in. Bits that neither the map nor the choice of worker uses.
-fn shard_of(key: u128) -> usize {
-    (key >> 64) as usize % SHARDS
+/// Which map a ballot is in: one of those of its voter's group. Bits that neither the map nor the
+/// choice of worker uses.
+fn shard_of(voter: u128, key: u128) -> u32 {
+    const IN_GROUP: usize = SHARDS / GROUPS;
+    let in_group = (key >> 72) as usize % IN_GROUP;
+    (group_of(voter) * IN_GROUP + in_group) as u32
 }
 
 /// Which worker a voter belongs to.

@@ -17,7 +17,7 @@ use rustc_hash::FxHashSet;
 use timely::dataflow::operators::vec::Input as _;
 use timely::worker::Worker;
 
-use crate::accept::{Journal, RollStep};
+use crate::accept::{Accept, RollStep};
 use crate::directory::{Directory, Tree};
 use crate::graph::{self, Closed, Inputs, Outbox, Read};
 use crate::hash::KeyedHash;
@@ -27,10 +27,12 @@ use crate::register::Register;
 use crate::wire::{Reason, Refusal};
 
 mod beat;
+mod partitions;
 mod talk;
 
 pub use beat::Mark;
 use beat::{Beat, Handle, Heart};
+use partitions::Partitions;
 
 /// What all workers of all processes agree on.
 #[derive(Clone, Copy, Debug)]
@@ -107,16 +109,14 @@ pub struct Engine {
     tree: InputSession<u64, (u32, u32, u32), i64>,
     reads: InputSession<u64, Read, i64>,
     outbox: Rc<RefCell<Outbox>>,
-    journal: Rc<RefCell<Journal>>,
+    accept: Rc<RefCell<Accept>>,
     cuts: VecDeque<(u64, u64, Vec<Position>)>,
     heart: Heart,
     epoch: u64,
     ticks: VecDeque<(u64, u64, Mark)>,
     directory: Arc<Directory>,
     on_roll: FxHashSet<(u32, u128)>,
-    first_offsets: BTreeMap<u32, i64>,
-    next_offsets: BTreeMap<u32, i64>,
-    reported: BTreeMap<u32, i64>,
+    partitions: Partitions,
     messages: i64,
     /// Events taken again in the open tick.
     restored: i64,
@@ -131,8 +131,8 @@ impl Engine {
     pub fn new(worker: &mut Worker, settings: Settings) -> Engine {
         let hash = KeyedHash::new(settings.hash_key);
         let outbox = Rc::new(RefCell::new(Outbox::default()));
-        let journal = Journal::new(settings.keeps, settings.restores);
-        let journal = Rc::new(RefCell::new(journal));
+        let accept = Accept::new(hash, settings.keeps, settings.restores);
+        let accept = Rc::new(RefCell::new(accept));
         let publishers = (0..worker.peers())
             .step_by(settings.workers_per_process.max(1))
             .collect();
@@ -150,7 +150,7 @@ impl Engine {
                 events: event_stream,
                 reads: read_rows,
             };
-            graph::build(inputs, hash, publishers, &outbox, &journal);
+            graph::build(inputs, publishers, &outbox, Rc::clone(&accept));
             (events, directories, roll, tree, reads)
         });
         Engine {
@@ -163,16 +163,14 @@ impl Engine {
             tree,
             reads,
             outbox,
-            journal,
+            accept,
             cuts: VecDeque::new(),
             heart,
             epoch: 0,
             ticks: VecDeque::new(),
             directory: Arc::default(),
             on_roll: FxHashSet::default(),
-            first_offsets: BTreeMap::new(),
-            next_offsets: BTreeMap::new(),
-            reported: BTreeMap::new(),
+            partitions: Partitions::default(),
             messages: 0,
             restored: 0,
             restoring: settings.restores,
@@ -238,16 +236,16 @@ impl Engine {
 
     /// Says where a partition of this worker begins, before anything of it is read.
     pub fn begin(&mut self, partition: u32, first_offset: i64) {
-        self.first_offsets.insert(partition, first_offset);
-        self.next_offsets.insert(partition, first_offset);
+        self.partitions.begin(partition, first_offset, first_offset);
         self.pending = true;
     }
 
     /// Goes on in a partition of this worker where an engine under the same key has ended.
     pub fn resume(&mut self, position: &Position) {
-        self.begin(position.partition, position.first_offset);
-        self.next_offsets
-            .insert(position.partition, position.next_offset);
+        let (first_offset, next_offset) = (position.first_offset, position.next_offset);
+        self.partitions
+            .begin(position.partition, first_offset, next_offset);
+        self.pending = true;
         self.intake.resume(position.partition, &position.latest_ms);
     }
 
@@ -286,14 +284,20 @@ impl Engine {
 
     /// The next of what goes to a checkpoint.
     pub fn next_keep(&mut self) -> Option<Keep> {
-        let mut journal = self.journal.borrow_mut();
-        let upto = self.cuts.front().map_or(u64::MAX, |(epoch, _, _)| *epoch);
-        if let Some(kept) = journal.read(upto) {
+        let mut accept = self.accept.borrow_mut();
+        let cut = self.cuts.front().map(|(epoch, _, _)| *epoch);
+        if let Some(kept) = accept.next_kept(cut) {
             return Some(Keep::Events(kept));
         }
-        let before = journal.applied_before;
-        let (_, number, positions) = self.cuts.pop_front_if(|(epoch, _, _)| *epoch < before)?;
+        let (_, number, positions) = self
+            .cuts
+            .pop_front_if(|(epoch, _, _)| accept.ends_cut(*epoch))?;
         Some(Keep::Cut { number, positions })
+    }
+
+    /// How many rows of [`Engine::next_keep`] take memory of their own until they are taken.
+    pub fn rows_waiting(&self) -> usize {
+        self.accept.borrow().rows_waiting()
     }
 
     /// The numbers of everything that was ever in a register here.
@@ -310,7 +314,7 @@ impl Engine {
         log_time_ms: Option<i64>,
         bytes: &[u8],
     ) -> Result<(), Refusal> {
-        self.next_offsets.insert(partition, offset + 1);
+        self.partitions.take(partition, offset);
         self.messages += 1;
         self.pending = true;
         match self.intake.read(partition, log_time_ms, bytes) {
@@ -327,11 +331,7 @@ impl Engine {
 
     /// Notes that a partition holds nothing more before an offset: the rest were no records.
     pub fn skip_to(&mut self, partition: u32, next_offset: i64) {
-        let next = self.next_offsets.entry(partition).or_insert(next_offset);
-        if *next < next_offset {
-            *next = next_offset;
-            self.pending = true;
-        }
+        self.pending |= self.partitions.skip_to(partition, next_offset);
     }
 
     /// Whether something was taken since the last tick closed, here or, as far as worker 0 has
@@ -390,26 +390,18 @@ impl Engine {
         if self.messages > 0 {
             self.reads.update(Read::Messages, self.messages);
         }
-        for (partition, next) in &self.next_offsets {
-            // A partition is reported from the start on, at offset 0 too: by one more than it is.
-            let reported = self.reported.get(partition).copied().unwrap_or_else(|| {
-                let first = self.first_offsets.get(partition).unwrap_or(next);
-                self.reads.update(Read::FirstOffset(*partition), first + 1);
-                -1
-            });
-            if reported != *next {
-                self.reads.update(Read::Offset(*partition), next - reported);
-                self.reported.insert(*partition, *next);
-            }
-        }
+        let reads = &mut self.reads;
+        self.partitions
+            .report(|read, change| reads.update(read, change));
         match mark {
             Mark::None => {}
             Mark::Restored => {
                 self.restoring = false;
-                self.journal.borrow_mut().restored_before = self.epoch + 1;
+                self.accept.borrow_mut().restored(self.epoch + 1);
             }
             Mark::Checkpoint(number) => {
                 let positions = self.positions();
+                self.accept.borrow_mut().plan_cut(self.epoch);
                 self.cuts.push_back((self.epoch, number, positions));
             }
         }
@@ -429,16 +421,12 @@ impl Engine {
     }
 
     fn positions(&self) -> Vec<Position> {
-        let each = self.next_offsets.iter();
-        each.map(|(&partition, &next_offset)| Position {
-            partition,
-            first_offset: self
-                .first_offsets
-                .get(&partition)
-                .copied()
-                .unwrap_or_default(),
-            next_offset,
-            latest_ms: self.intake.latest_ms(partition),
+        let each = self.partitions.iter();
+        each.map(|place| Position {
+            partition: place.partition,
+            first_offset: place.first_offset,
+            next_offset: place.next_offset,
+            latest_ms: self.intake.latest_ms(place.partition),
         })
         .collect()
     }

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!  events ─┐
-//!  roll ───┼─ accept ─┬─ cells ─┬─ by candidate ──────────────┐
-//!  direct- ┤          │         ├─ by location ⋈ tree ────────┤
-//!  ories   │          │         └─ by slide-sized span ───────┼─ rows ─ view
+//!  roll ───┼─ accept ─┬─ placed ─┬─ by candidate ─────────────┐
+//!  direct- ┤          │          └─ by location ⋈ tree ───────┤
+//!  ories   │          ├─ by slide-sized span ─────────────────┼─ rows ─ view
 //!          │          ├─ counts ──────────────────────────────┤
 //!          │          └─ departures ──────────────────────────┤
 //!  reads ──┼──────────────────────────────────────────────────┤
@@ -28,9 +28,9 @@ use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::vec::{Broadcast, Map};
 
-use crate::accept::{Cell, Count, Departure, Journal, Outcome, RollStep, accept};
+pub use crate::accept::Span;
+use crate::accept::{Accept, Count, Departure, Outcome, Placed, RollStep, accept};
 use crate::directory::Directory;
-use crate::hash::KeyedHash;
 use crate::intake::Arrival;
 use crate::wire::Reason;
 
@@ -49,19 +49,6 @@ pub enum Row {
     Departure(Departure),
     /// What was read from a partition.
     Read(Read),
-}
-
-/// Ballots of one contest, candidate and span of event time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Span {
-    /// The contest.
-    pub contest: u32,
-    /// The start of the span.
-    pub start_ms: i64,
-    /// The candidate, or [`BLANK`](crate::directory::BLANK).
-    pub candidate: u32,
-    /// Whether the ballots came late.
-    pub late: bool,
 }
 
 /// What was read from a partition; the change says how much.
@@ -115,58 +102,45 @@ pub struct Outbox {
     pub closed_before: u64,
 }
 
-/// Builds the dataflow. `publishers` are the workers that keep views, one of each process.
+/// Builds the dataflow over the accept state of this worker. `publishers` are the workers that
+/// keep views, one of each process.
 pub fn build(
     inputs: Inputs<'_>,
-    hash: KeyedHash,
     publishers: Vec<usize>,
     outbox: &Rc<RefCell<Outbox>>,
-    journal: &Rc<RefCell<Journal>>,
+    state: Rc<RefCell<Accept>>,
 ) {
     let directories = inputs.directories.broadcast();
-    let outcomes = accept(
-        directories.clone(),
-        inputs.roll,
-        inputs.events,
-        hash,
-        Rc::clone(journal),
-    );
+    let outcomes = accept(directories.clone(), inputs.roll, inputs.events, state);
 
-    let cells = outcomes.clone().flat_map(|outcome| match outcome {
-        Outcome::Cell(cell) => Some(cell),
+    let placed = outcomes.clone().flat_map(|outcome| match outcome {
+        Outcome::Placed(placed) => Some(placed),
         _ => None,
     });
-    let candidates = cells
+    let candidates = placed
         .clone()
-        .map(|cell: Cell| Row::Candidate(cell.contest, cell.candidate));
-    let spans = cells.clone().map(|cell| {
-        Row::Span(Span {
-            contest: cell.contest,
-            start_ms: cell.start_ms,
-            candidate: cell.candidate,
-            late: cell.late,
-        })
-    });
+        .map(|placed: Placed| Row::Candidate(placed.contest, placed.candidate));
     let tree = inputs
         .tree
         .map(|(election, leaf, ancestor)| ((election, leaf), ancestor));
-    let locations = cells
-        .map(|cell| {
+    let locations = placed
+        .map(|placed| {
             (
-                (cell.election, cell.location),
-                (cell.contest, cell.candidate),
+                (placed.election, placed.location),
+                (placed.contest, placed.candidate),
             )
         })
         .join_map(tree, |_, &(contest, candidate), &ancestor| {
             Row::Location(contest, ancestor, candidate)
         });
     let others = outcomes.flat_map(|outcome| match outcome {
-        Outcome::Cell(_) => None,
+        Outcome::Placed(_) => None,
+        Outcome::Span(span) => Some(Row::Span(span)),
         Outcome::Count(count) => Some(Row::Count(count)),
         Outcome::Departure(departure) => Some(Row::Departure(departure)),
     });
     let rows = candidates
-        .concatenate([spans, locations, others, inputs.reads.map(Row::Read)])
+        .concatenate([locations, others, inputs.reads.map(Row::Read)])
         .consolidate_stream();
     deliver(rows, directories, publishers, Rc::clone(outbox));
 }

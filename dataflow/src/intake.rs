@@ -57,6 +57,32 @@ pub struct Unusual {
 #[derive(Clone, Debug, Default)]
 struct PartitionTimes {
     latest_ms: FxHashMap<u128, i64>,
+    /// The contest of the last cast and its maximum, which the map learns when another comes.
+    last: Option<(u128, i64)>,
+}
+
+impl PartitionTimes {
+    /// Notes a cast's time; says the latest of those before it, or its own where it is the first.
+    fn note(&mut self, contest_hash: u128, time_ms: i64) -> i64 {
+        let before_ms = match self.last {
+            Some((last, latest_ms)) if last == contest_hash => latest_ms,
+            _ => {
+                self.latest_ms.extend(self.last);
+                let known = self.latest_ms.get(&contest_hash);
+                known.copied().unwrap_or(time_ms)
+            }
+        };
+        self.last = Some((contest_hash, time_ms.max(before_ms)));
+        before_ms
+    }
+
+    fn all(&self) -> Vec<(u128, i64)> {
+        let mut all = self.latest_ms.clone();
+        all.extend(self.last);
+        let mut all: Vec<(u128, i64)> = all.into_iter().collect();
+        all.sort_unstable();
+        all
+    }
 }
 
 /// Turns a worker's records into arrivals.
@@ -83,18 +109,17 @@ impl Intake {
 
     /// The latest time of a partition, by the hash of the contest: what lateness is judged by.
     pub fn latest_ms(&self, partition: u32) -> Vec<(u128, i64)> {
-        let times = self.times.get(&partition).into_iter();
-        let mut latest: Vec<(u128, i64)> = times
-            .flat_map(|times| times.latest_ms.iter().map(|(hash, ms)| (*hash, *ms)))
-            .collect();
-        latest.sort_unstable();
-        latest
+        let times = self.times.get(&partition);
+        times.map(PartitionTimes::all).unwrap_or_default()
     }
 
     /// Goes on in a partition where another intake under the same key has ended.
     pub fn resume(&mut self, partition: u32, latest_ms: &[(u128, i64)]) {
-        let latest_ms = latest_ms.iter().copied().collect();
-        self.times.insert(partition, PartitionTimes { latest_ms });
+        let times = PartitionTimes {
+            latest_ms: latest_ms.iter().copied().collect(),
+            last: None,
+        };
+        self.times.insert(partition, times);
     }
 
     /// The directory in use.
@@ -169,10 +194,8 @@ impl Intake {
     /// lateness; notes its time for those that follow.
     fn late(&mut self, partition: u32, contest_hash: u128, time_ms: i64) -> bool {
         let times = self.times.entry(partition).or_default();
-        let latest_ms = times.latest_ms.entry(contest_hash).or_insert(time_ms);
-        let late = time_ms < latest_ms.saturating_sub(self.lateness_ms);
-        *latest_ms = time_ms.max(*latest_ms);
-        late
+        let before_ms = times.note(contest_hash, time_ms);
+        time_ms < before_ms.saturating_sub(self.lateness_ms)
     }
 
     fn contest(&self, id: Option<&str>, unusual: &mut Unusual) -> u32 {

@@ -5,6 +5,7 @@
 
 use super::cast::{Cast, Choices, Name};
 use crate::directory::{BLANK, NONE};
+use crate::intake::Arrival;
 use crate::time::INSTANT_MS_MIN;
 use crate::vote_id::VoteId;
 
@@ -19,6 +20,16 @@ const LATE: u64 = 1 << 61;
 pub(super) struct Entry([u32; 13]);
 
 impl Entry {
+    /// The entry of an arrival that is a cast, if it is plain where it is accepted.
+    pub(super) fn of(key: u128, contest: u32, arrival: &Arrival) -> Option<Entry> {
+        if arrival.unusual.is_some() {
+            return None;
+        }
+        let time = time_word(arrival.time_ms, arrival.untimed, arrival.late)?;
+        let rest = [contest, arrival.candidate, arrival.location];
+        Some(Entry::new(key, arrival.vote_id, time, rest))
+    }
+
     /// The entry of a cast that is accepted, if it is plain.
     pub(super) fn plain(key: u128, contest: u32, cast: &Cast) -> Option<Entry> {
         let VoteId::Uuid(vote_id) = cast.vote_id else {
@@ -29,18 +40,9 @@ impl Entry {
             Choices::Blank => BLANK,
             Choices::List(_) => return None,
         };
-        let time = (cast.time_ms - INSTANT_MS_MIN) as u64;
-        if time >> TIME_BITS != 0 {
-            return None;
-        }
-        let flags = if cast.untimed { UNTIMED } else { 0 } | if cast.late { LATE } else { 0 };
-        let vote_id = u128::from_be_bytes(vote_id);
-        Some(Entry::new(
-            key,
-            vote_id,
-            time | flags,
-            [contest, candidate, cast.place()],
-        ))
+        let time = time_word(cast.time_ms, cast.untimed, cast.late)?;
+        let rest = [contest, candidate, cast.place()];
+        Some(Entry::new(key, u128::from_be_bytes(vote_id), time, rest))
     }
 
     /// The entry of ballots that are kept apart.
@@ -97,6 +99,13 @@ impl Entry {
     fn time(&self) -> u64 {
         u64::from(self.0[9]) << 32 | u64::from(self.0[8])
     }
+}
+
+/// A cast's time and flags, if the time is an instant of the years 0001 to 9999 or near.
+fn time_word(time_ms: i64, untimed: bool, late: bool) -> Option<u64> {
+    let time = (time_ms - INSTANT_MS_MIN) as u64;
+    let flags = if untimed { UNTIMED } else { 0 } | if late { LATE } else { 0 };
+    (time >> TIME_BITS == 0).then_some(time | flags)
 }
 
 fn put(words: &mut [u32], value: u128) {

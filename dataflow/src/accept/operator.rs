@@ -11,20 +11,17 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::{Capability, CapabilitySet};
 
-use super::{Accept, Count, Journal, Outcome, RollStep, worker_of};
+use super::{Accept, Outcome, RollStep, worker_of};
 use crate::directory::Directory;
-use crate::hash::KeyedHash;
 use crate::intake::Arrival;
 
 /// Which vote counts. `directories` holds every directory at every worker; `roll` and `events`
 /// are exchanged by voter here. Of one time, the directory and the roll hold before the events.
-/// What changes of what is kept goes to the journal.
 pub fn accept<'scope>(
     directories: Stream<'scope, u64, Vec<Arc<Directory>>>,
     roll: Stream<'scope, u64, Vec<RollStep>>,
     events: Stream<'scope, u64, Vec<Arrival>>,
-    hash: KeyedHash,
-    journal: Rc<RefCell<Journal>>,
+    state: Rc<RefCell<Accept>>,
 ) -> VecCollection<'scope, u64, Outcome, i64> {
     let mut builder = OperatorBuilder::new("Accept".to_string(), events.scope());
     let mut directories = builder.new_input(directories, Pipeline);
@@ -36,48 +33,33 @@ pub fn accept<'scope>(
     let mut output = OutputBuilder::from(output);
     builder.build(move |capabilities| {
         drop(capabilities);
-        let mut accept = Accept::new(hash);
         let mut held: CapabilitySet<u64> = CapabilitySet::new();
         move |frontiers| {
+            let accept = &mut *state.borrow_mut();
             directories.for_each(|capability, data| {
-                let tick = accept
-                    .ticks
-                    .entry(hold(&mut held, capability.retain_stamp(0)));
-                tick.or_default().directory = data.pop();
+                let tick = accept.tick(hold(&mut held, capability.retain_stamp(0)));
+                tick.directory = data.pop();
             });
             roll.for_each(|capability, data| {
-                let tick = accept
-                    .ticks
-                    .entry(hold(&mut held, capability.retain_stamp(0)));
-                tick.or_default().roll.append(data);
+                let tick = accept.tick(hold(&mut held, capability.retain_stamp(0)));
+                tick.roll.append(data);
             });
             events.for_each(|capability, data| {
-                let tick = accept
-                    .ticks
-                    .entry(hold(&mut held, capability.retain_stamp(0)));
-                tick.or_default().events.push(std::mem::take(data));
+                let tick = accept.tick(hold(&mut held, capability.retain_stamp(0)));
+                // What is left is the sender's to fill again.
+                data.drain(..).for_each(|event| tick.events.push(event));
             });
-            let open = |time: &u64| frontiers.iter().any(|frontier| frontier.less_equal(time));
-            let mut output = output.activate();
-            let mut journal = journal.borrow_mut();
-            while let Some(entry) = accept.ticks.first_entry().filter(|tick| !open(tick.key())) {
-                let (time, tick) = entry.remove_entry();
-                let capability = held.delayed(&time);
-                let mut session = output.session(&capability);
-                let mut kept = journal.wants(time).then(Vec::new);
-                let restores = journal.restores(time);
-                let outcomes = accept.apply(tick, kept.as_mut()).filter(|(outcome, _)| {
-                    // A later version of what was kept is no copy that came in.
-                    !(restores && *outcome == Outcome::Count(Count::Duplicates))
-                });
-                session.give_iterator(outcomes.map(|(outcome, change)| (outcome, time, change)));
-                drop(session);
-                journal.write(time, kept.unwrap_or_default());
-            }
             let least = frontiers
                 .iter()
                 .flat_map(|frontier| frontier.frontier().iter().min().copied());
-            journal.applied_before = least.min().unwrap_or(u64::MAX);
+            let open_from = least.min().unwrap_or(u64::MAX);
+            let mut output = output.activate();
+            while let Some((epoch, tick)) = accept.next_closed(open_from) {
+                let capability = held.delayed(&epoch);
+                let mut session = output.session(&capability);
+                let outcomes = accept.apply(epoch, tick);
+                session.give_iterator(outcomes.map(|(outcome, change)| (outcome, epoch, change)));
+            }
             let next = accept.ticks.keys().next().copied();
             held.downgrade(next.as_slice());
         }

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::cast::State;
 
-/// Votes of one contest, candidate, location and slide-sized span of event time.
+/// Accepted ballots of one contest and candidate in a location: a cell without its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Cell {
+pub struct Placed {
     /// The contest's election.
     pub election: u32,
     /// The contest.
@@ -18,10 +18,20 @@ pub struct Cell {
     pub candidate: u32,
     /// The location, or [`NONE`](crate::directory::NONE).
     pub location: u32,
-    /// Whether the ballots in it came late.
-    pub late: bool,
+}
+
+/// Accepted ballots of one contest and candidate in a span of event time: a cell without its
+/// location.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Span {
+    /// The contest.
+    pub contest: u32,
     /// The start of the span.
     pub start_ms: i64,
+    /// The candidate, or [`BLANK`](crate::directory::BLANK).
+    pub candidate: u32,
+    /// Whether the ballots came late.
+    pub late: bool,
 }
 
 /// What is counted besides cells.
@@ -76,8 +86,10 @@ pub struct Departure {
 /// What a tick changes, as it leaves *accept*.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Outcome {
-    /// A change of a cell.
-    Cell(Cell),
+    /// A change of cells, by location.
+    Placed(Placed),
+    /// A change of cells, by time.
+    Span(Span),
     /// A change of a count.
     Count(Count),
     /// A departure; of its tick only, it does not accumulate.
@@ -85,16 +97,47 @@ pub enum Outcome {
 }
 
 /// Sums a tick's changes.
+///
+/// Cells are summed over time and over locations apart: no view asks for both, and there are
+/// nearly as many cells as ballots where locations are many.
 #[derive(Debug, Default)]
 pub(super) struct Sums {
-    cells: FxHashMap<Cell, i64>,
+    placed: FxHashMap<Placed, Ballots>,
+    spans: FxHashMap<Span, i64>,
     counts: FxHashMap<Count, i64>,
     departures: FxHashMap<Departure, i64>,
 }
 
+#[derive(Debug, Default)]
+struct Ballots {
+    change: i64,
+    /// How many of them came by [`Sums::ballot`].
+    accepted: i64,
+    /// Whether the register is known to let ballots for this candidate in this location count.
+    stands: bool,
+}
+
 impl Sums {
-    pub(super) fn cell(&mut self, cell: Cell, change: i64) {
-        *self.cells.entry(cell).or_default() += change;
+    pub(super) fn cell(&mut self, placed: Placed, span: Span, change: i64) {
+        self.placed.entry(placed).or_default().change += change;
+        *self.spans.entry(span).or_default() += change;
+    }
+
+    /// Counts a cast and its ballot if the register lets it count; `stands` is asked once a tick.
+    pub(super) fn ballot(
+        &mut self,
+        placed: Placed,
+        span: Span,
+        stands: impl FnOnce() -> bool,
+    ) -> bool {
+        let ballots = self.placed.entry(placed).or_default();
+        ballots.stands = ballots.stands || stands();
+        if ballots.stands {
+            ballots.change += 1;
+            ballots.accepted += 1;
+            *self.spans.entry(span).or_default() += 1;
+        }
+        ballots.stands
     }
 
     pub(super) fn count(&mut self, count: Count, change: i64) {
@@ -107,11 +150,18 @@ impl Sums {
 
     /// Hands over what does not cancel out, and starts anew.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (Outcome, i64)> {
-        let cells = self.cells.drain().map(|(k, n)| (Outcome::Cell(k), n));
+        for (placed, ballots) in self.placed.iter().filter(|(_, it)| it.accepted > 0) {
+            let accepted = Count::Casts(placed.contest, State::Accepted);
+            *self.counts.entry(accepted).or_default() += ballots.accepted;
+        }
+        let placed = self.placed.drain();
+        let placed = placed.map(|(key, ballots)| (Outcome::Placed(key), ballots.change));
+        let spans = self.spans.drain().map(|(k, n)| (Outcome::Span(k), n));
         let counts = self.counts.drain().map(|(k, n)| (Outcome::Count(k), n));
         let departures = self.departures.drain();
         let departures = departures.map(|(k, n)| (Outcome::Departure(k), n));
-        cells
+        placed
+            .chain(spans)
             .chain(counts)
             .chain(departures)
             .filter(|(_, change)| *change != 0)

@@ -1,10 +1,12 @@
-//! One shard's work in one tick: what its ballots look up, and where they say what changed.
+//! The work of one tick: what ballots look up, and where they say what changed.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::cast::{Aside, Cast};
-use super::outcome::{Cell, Departure, Sums, Why};
-use crate::directory::{Directory, NONE, Revote};
+use super::entry::Entry;
+use super::outcome::{Departure, Placed, Span, Sums, Why};
+use crate::directory::{BLANK, Directory, NONE, Revote};
+use crate::intake::Arrival;
 
 /// Contests that the register does not know are numbered from here, by each worker on its own.
 pub(super) const STRAYS_FROM: u32 = 1 << 31;
@@ -19,11 +21,17 @@ pub(super) struct Seat {
     pub(super) contest: u32,
     /// The voter's hash.
     pub(super) voter: u128,
+    /// The shard.
+    pub(super) shard: u32,
     /// The entry in its shard.
     pub(super) entry: u32,
 }
 
 impl Seat {
+    fn cast(&self, at: u32) -> CastAt {
+        (self.shard, self.entry, at)
+    }
+
     /// The number under which the views count the contest.
     pub(super) fn row(&self) -> u32 {
         if self.contest < STRAYS_FROM {
@@ -42,13 +50,19 @@ enum Move {
     Moved(Departure),
 }
 
-/// What a tick changes in one shard: ballots that came or left, and events of which something
-/// that is kept is new, by entry and cast or void.
+/// A cast or void: its shard, its entry there, and its number there.
+pub(super) type CastAt = (u32, u32, u32);
+
+/// What a tick changes: ballots that came or left, and events of which something that is kept is
+/// new.
 #[derive(Debug, Default)]
 pub(super) struct Moves {
-    ballots: FxHashMap<(u32, u32), Move>,
-    pub(super) casts: FxHashSet<(u32, u32)>,
-    pub(super) voids: Vec<(u32, u32)>,
+    ballots: FxHashMap<CastAt, Move>,
+    pub(super) casts: FxHashSet<CastAt>,
+    pub(super) voids: Vec<CastAt>,
+    /// Plain entries of earlier ticks that are plain no longer, and were not handed over: by shard
+    /// and place, as they were.
+    pub(super) opened: Vec<(u32, u32, Entry)>,
 }
 
 impl Moves {
@@ -59,6 +73,13 @@ impl Moves {
                 sums.departure(departure);
             }
         }
+    }
+
+    /// Forgets what is new of what is kept.
+    pub(super) fn forget(&mut self) {
+        self.casts.clear();
+        self.voids.clear();
+        self.opened.clear();
     }
 }
 
@@ -82,18 +103,54 @@ impl Round<'_> {
         cast.aside(seat.contest, on_roll, self.directory)
     }
 
+    /// Counts the plain cast of a voter who had none, unless the register does not let it count
+    /// or does not know enough of it.
+    pub(super) fn plain(&mut self, arrival: &Arrival, contest: u32) -> bool {
+        let directory = self.directory;
+        let Some(rule) = directory.rule(contest) else {
+            return false;
+        };
+        let is_open = rule.opens_ms.is_none_or(|ms| arrival.time_ms >= ms)
+            && rule.closes_ms.is_none_or(|ms| arrival.time_ms < ms);
+        let on_roll = !rule.roll || self.roll.contains(&(rule.election, arrival.voter));
+        let placed = Placed {
+            election: rule.election,
+            contest,
+            candidate: arrival.candidate,
+            location: arrival.location,
+        };
+        let span = Span {
+            contest,
+            start_ms: start_ms(arrival.time_ms, rule.slide_ms),
+            candidate: arrival.candidate,
+            late: arrival.late,
+        };
+        let stands = || {
+            (placed.candidate == BLANK || directory.stands(contest, placed.candidate))
+                && match placed.location {
+                    NONE => !rule.has_locations,
+                    location => directory.is_leaf(rule.election, location),
+                }
+        };
+        is_open && on_roll && self.sums.ballot(placed, span, stands)
+    }
+
     /// Changes the cell of an accepted ballot.
     pub(super) fn cell(&mut self, cast: &Cast, seat: &Seat, change: i64) {
         let place = self.directory.place(seat.contest);
-        let cell = Cell {
+        let placed = Placed {
             election: place.election,
             contest: seat.contest,
             candidate: cast.candidate(),
             location: cast.place(),
-            late: cast.late,
-            start_ms: start_ms(cast.time_ms, place.slide_ms),
         };
-        self.sums.cell(cell, change);
+        let span = Span {
+            contest: seat.contest,
+            start_ms: start_ms(cast.time_ms, place.slide_ms),
+            candidate: placed.candidate,
+            late: cast.late,
+        };
+        self.sums.cell(placed, span, change);
     }
 
     /// Whether two times of a contest lie in different cells.
@@ -104,17 +161,17 @@ impl Round<'_> {
 
     /// A cast is new, or what is kept of it is.
     pub(super) fn touched(&mut self, seat: &Seat, at: u32) {
-        self.moves.casts.insert((seat.entry, at));
+        self.moves.casts.insert(seat.cast(at));
     }
 
     /// A void is new.
     pub(super) fn void_added(&mut self, seat: &Seat, at: u32) {
-        self.moves.voids.push((seat.entry, at));
+        self.moves.voids.push(seat.cast(at));
     }
 
     /// A ballot counts now.
     pub(super) fn entered(&mut self, seat: &Seat, at: u32) {
-        let key = (seat.entry, at);
+        let key = seat.cast(at);
         match self.moves.ballots.get(&key) {
             // It counted before the tick and does so again.
             Some(Move::Left(_)) => {
@@ -134,7 +191,7 @@ impl Round<'_> {
             candidate,
             why,
         };
-        let key = (seat.entry, at);
+        let key = seat.cast(at);
         if let Some(Move::Entered) = self.moves.ballots.get(&key) {
             self.moves.ballots.remove(&key);
         } else {
@@ -149,7 +206,7 @@ impl Round<'_> {
             candidate,
             why: Why::Moved,
         };
-        let step = self.moves.ballots.entry((seat.entry, at));
+        let step = self.moves.ballots.entry(seat.cast(at));
         step.or_insert(Move::Moved(departure));
     }
 }

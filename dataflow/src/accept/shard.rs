@@ -1,16 +1,16 @@
 //! One of the many small maps that hold the accept state: (contest, voter) → ballots.
 //!
-//! The entries lie in a vector that grows by an eighth, the map holds their places only. So
-//! growing is cheap and never stalls, and a voter takes 52 bytes, up to an eighth of them in
-//! reserve, and 6 to 11 bytes of map.
+//! The entries lie in chunks, the map holds their places only. So growing is cheap and never
+//! stalls, and a voter takes 52 bytes and 6 to 11 bytes of map.
 
 use hashbrown::HashTable;
 
 use super::ballots::Ballots;
 use super::cast::{Cast, State};
+use super::entries::Entries;
 use super::entry::Entry;
 use super::outcome::Count;
-use super::round::{Moves, Round, Seat};
+use super::round::{Round, Seat};
 use super::scribe::Scribe;
 use crate::intake::Arrival;
 use crate::kept::Kept;
@@ -19,28 +19,43 @@ use crate::kept::Kept;
 #[derive(Debug, Default)]
 pub(super) struct Shard {
     places: HashTable<u32>,
-    entries: Vec<Entry>,
+    entries: Entries,
     ballots: Vec<Ballots>,
+    /// Entries before it that are plain have been handed over to whoever keeps them.
+    kept_to: u32,
 }
 
 impl Shard {
-    /// Takes one event. `fresh_from` is how many entries there were when the tick began.
+    /// Where a key's entry is.
+    pub(super) fn find(&self, key: u128) -> Option<u32> {
+        let same = |&place: &u32| self.entries[place].key() == key;
+        self.places.find(map_hash(key), same).copied()
+    }
+
+    /// Takes one event. `found` is where its entry was a moment ago, if there was one; the seat
+    /// says the rest. `fresh_from` is how many entries there were when the tick began.
     pub(super) fn take(
         &mut self,
         arrival: Arrival,
-        contest: u32,
-        contest_hash: u128,
+        (key, found): (u128, Option<u32>),
+        seat: Seat,
         fresh_from: u32,
         round: &mut Round<'_>,
     ) {
-        let key = arrival.voter ^ contest_hash;
-        let place = self.find(key);
+        let place = found.or_else(|| self.find(key));
         let seat = Seat {
-            contest,
-            voter: arrival.voter,
-            entry: place.unwrap_or(self.entries.len() as u32),
+            entry: place.unwrap_or_else(|| self.len()),
+            ..seat
         };
         let void = arrival.void;
+        if place.is_none()
+            && !void
+            && let Some(entry) = Entry::of(key, seat.contest, &arrival)
+            && round.plain(&arrival, seat.contest)
+        {
+            self.push(entry);
+            return;
+        }
         let cast = Cast::new(arrival, round.directory);
         if place.is_none() && !void && self.add_plain(key, &cast, &seat, round) {
             return;
@@ -54,7 +69,7 @@ impl Shard {
         }
         let ballots = match place {
             Some(place) => self.open(place, fresh_from, &seat, round),
-            None => self.add(key, contest),
+            None => self.add(key, seat.contest),
         };
         if void {
             ballots.void(cast.vote_id, &seat, round);
@@ -65,52 +80,60 @@ impl Shard {
 
     /// How many entries there are.
     pub(super) fn len(&self) -> u32 {
-        self.entries.len() as u32
+        self.entries.len()
     }
 
     /// Looks at entries again after the register changed: all, or those that `only` wants of the
     /// ones kept apart. `contest_hash` and `renumber` tell of a contest's number.
     pub(super) fn review(
         &mut self,
-        all: bool,
+        (at, all): (u32, bool),
         contest_hash: impl Fn(u32) -> u128,
         renumber: impl Fn(u32) -> u32,
         round: &mut Round<'_>,
     ) {
         for place in 0..self.len() {
-            let entry = self.entries[place as usize];
+            let entry = self.entries[place];
             let apart = entry.ballots();
             if all || apart.is_some_and(|at| self.ballots[at as usize].has_set_aside()) {
                 let hash = contest_hash(entry.contest());
-                self.review_entry(place, entry.key() ^ hash, &renumber, round);
+                let voter = entry.key() ^ hash;
+                self.review_entry((at, place), voter, &renumber, round);
             }
         }
         // Ballots with nothing but voids have no state, but belong to a contest all the same.
         if !all {
-            for entry in &mut self.entries {
+            for entry in self.entries.iter_mut() {
                 entry.set_contest(renumber(entry.contest()));
             }
         }
     }
 
     /// Looks at one voter's ballots in one contest again, if there are any.
-    pub(super) fn review_key(&mut self, voter: u128, contest_hash: u128, round: &mut Round<'_>) {
+    pub(super) fn review_key(
+        &mut self,
+        at: u32,
+        voter: u128,
+        contest_hash: u128,
+        round: &mut Round<'_>,
+    ) {
         if let Some(place) = self.find(voter ^ contest_hash) {
-            self.review_entry(place, voter, &|contest| contest, round);
+            self.review_entry((at, place), voter, &|contest| contest, round);
         }
     }
 
     fn review_entry(
         &mut self,
-        place: u32,
+        (shard, place): (u32, u32),
         voter: u128,
         renumber: &impl Fn(u32) -> u32,
         round: &mut Round<'_>,
     ) {
-        let entry = &mut self.entries[place as usize];
+        let entry = &mut self.entries[place];
         let seat = Seat {
             contest: entry.contest(),
             voter,
+            shard,
             entry: place,
         };
         let to = renumber(seat.contest);
@@ -118,40 +141,46 @@ impl Shard {
         if entry.ballots().is_none() && round.aside(&entry.cast(), &seat).is_none() {
             return;
         }
-        let ballots = self.apart(place);
+        let ballots = self.apart(&seat, round);
         ballots.review(&seat, to, round);
     }
 
-    /// What a tick has changed of what is kept: plain entries from `fresh_from` on, and the casts
-    /// and voids that `moves` names.
-    pub(super) fn changed(
-        &self,
-        fresh_from: u32,
-        moves: &mut Moves,
-        scribe: &Scribe<'_>,
-        kept: &mut Vec<Kept>,
-    ) {
-        let fresh = &self.entries[fresh_from as usize..];
-        let plain = fresh.iter().filter(|entry| entry.ballots().is_none());
-        kept.extend(plain.map(|entry| scribe.plain(entry)));
-        for (place, at) in moves.casts.drain() {
-            let entry = &self.entries[place as usize];
-            if let Some(ballots) = entry.ballots() {
-                let (cast, state) = self.ballots[ballots as usize].kept_cast(at);
-                kept.push(scribe.cast(entry, cast, state));
-            }
-        }
-        for (place, at) in moves.voids.drain(..) {
-            let entry = &self.entries[place as usize];
-            if let Some(ballots) = entry.ballots() {
-                kept.push(scribe.void(entry, self.ballots[ballots as usize].kept_void(at)));
-            }
-        }
+    /// A cast of ballots that are kept apart, as it is kept.
+    pub(super) fn kept_cast(&self, place: u32, at: u32, scribe: &Scribe<'_>) -> Option<Kept> {
+        let entry = &self.entries[place];
+        let (cast, state) = self.ballots[entry.ballots()? as usize].kept_cast(at);
+        Some(scribe.cast(entry, cast, state))
     }
 
-    fn find(&self, key: u128) -> Option<u32> {
-        let same = |&place: &u32| self.entries[place as usize].key() == key;
-        self.places.find(map_hash(key), same).copied()
+    /// A void, as it is kept.
+    pub(super) fn kept_void(&self, place: u32, at: u32, scribe: &Scribe<'_>) -> Option<Kept> {
+        let entry = &self.entries[place];
+        let vote_id = self.ballots[entry.ballots()? as usize].kept_void(at);
+        Some(scribe.void(entry, vote_id))
+    }
+
+    /// Hands over the plain entries before a place that have not been handed over yet, at most
+    /// `rows_max`; whether there are no more.
+    pub(super) fn hand_over(
+        &mut self,
+        upto: u32,
+        rows_max: usize,
+        scribe: &Scribe<'_>,
+        kept: &mut Vec<Kept>,
+    ) -> bool {
+        let end = upto.min(self.kept_to.saturating_add(rows_max as u32));
+        if self.kept_to < end {
+            let entries = self.entries.range(self.kept_to..end);
+            let plain = entries.filter(|entry| entry.ballots().is_none());
+            kept.extend(plain.map(|entry| scribe.plain(entry)));
+            self.kept_to = end;
+        }
+        end >= upto
+    }
+
+    /// Notes that all entries are kept by whoever wants them.
+    pub(super) fn is_kept(&mut self) {
+        self.kept_to = self.len();
     }
 
     /// Adds a cast of a voter who had none, if it is accepted and plain.
@@ -171,7 +200,7 @@ impl Shard {
 
     /// Whether a cast is a copy of a plain one and changes nothing of it.
     fn is_plain_copy(&self, place: u32, cast: &Cast) -> bool {
-        let entry = &self.entries[place as usize];
+        let entry = &self.entries[place];
         if entry.ballots().is_some() {
             return false;
         }
@@ -196,34 +225,39 @@ impl Shard {
         seat: &Seat,
         round: &mut Round<'_>,
     ) -> &mut Ballots {
-        if place >= fresh_from && self.entries[place as usize].ballots().is_none() {
+        if place >= fresh_from && self.entries[place].ballots().is_none() {
             // It came plain in this very tick, and nobody has seen it count or kept it yet.
             round.entered(seat, 0);
             round.touched(seat, 0);
+            return self.set_apart(place);
         }
-        self.apart(place)
+        self.apart(seat, round)
     }
 
-    /// The ballots of an entry, kept apart from now on.
-    fn apart(&mut self, place: u32) -> &mut Ballots {
-        let entry = self.entries[place as usize];
+    /// The ballots of an entry of an earlier tick, kept apart from now on.
+    fn apart(&mut self, seat: &Seat, round: &mut Round<'_>) -> &mut Ballots {
+        let entry = self.entries[seat.entry];
+        if entry.ballots().is_none() && seat.entry >= self.kept_to {
+            round.moves.opened.push((seat.shard, seat.entry, entry));
+        }
+        self.set_apart(seat.entry)
+    }
+
+    fn set_apart(&mut self, place: u32) -> &mut Ballots {
+        let entry = self.entries[place];
         let at = entry.ballots().unwrap_or_else(|| {
             let at = self.ballots.len() as u32;
             self.ballots.push(Ballots::of_plain(entry.cast()));
-            self.entries[place as usize] = Entry::reference(entry.key(), entry.contest(), at);
+            self.entries[place] = Entry::reference(entry.key(), entry.contest(), at);
             at
         });
         &mut self.ballots[at as usize]
     }
 
     fn push(&mut self, entry: Entry) {
-        if self.entries.len() == self.entries.capacity() {
-            self.entries.reserve_exact((self.entries.len() / 8).max(4));
-        }
-        let place = self.entries.len() as u32;
-        self.entries.push(entry);
+        let place = self.entries.push(entry);
         let entries = &self.entries;
-        let hash = |place: &u32| map_hash(entries[*place as usize].key());
+        let hash = |place: &u32| map_hash(entries[*place].key());
         self.places
             .insert_unique(map_hash(entry.key()), place, hash);
     }

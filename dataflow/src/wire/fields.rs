@@ -210,16 +210,25 @@ mod tests {
             1 => "[\\[{][\\]}\",:a1 ]{0,6}",
         ];
         let name = prop_oneof![
-            Just("vote_id"), Just("voter_id"), Just("contest_id"), Just("candidate_id"),
-            Just("choices"), Just("location"), Just("timestamp"), Just("type"), Just("other"),
-            Just(""), Just("vote\\u005fid"),
+            Just("vote_id"),
+            Just("voter_id"),
+            Just("contest_id"),
+            Just("candidate_id"),
+            Just("choices"),
+            Just("location"),
+            Just("timestamp"),
+            Just("type"),
+            Just("other"),
+            Just(""),
+            Just("vote\\u005fid"),
         ];
         let space = prop_oneof![8 => Just(""), 1 => Just(" "), 1 => Just("\n")];
         let field = (name, value, space).prop_map(|(name, value, space)| {
             format!("{space}\"{name}\"{space}:{space}{value}{space}")
         });
         let fields = proptest::collection::vec(field, 0..7);
-        let change = proptest::option::weighted(0.3, (any::<proptest::sample::Index>(), any::<u8>()));
+        let change =
+            proptest::option::weighted(0.3, (any::<proptest::sample::Index>(), any::<u8>()));
         (fields, change, "[ ,}x]{0,2}").prop_map(|(fields, change, end)| {
             let end = if end.len() == 2 { end } else { String::new() };
             let mut bytes = format!("{{{}}}{end}", fields.join(",")).into_bytes();

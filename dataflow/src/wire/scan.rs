@@ -10,7 +10,10 @@ use super::fields::{Fields, Name, Value};
 pub(super) fn flat(text: &str) -> Option<Fields<'_>> {
     // Without these two kinds of byte every quotation mark opens or closes a text.
     let unusual = |byte: u8| byte < b' ' || byte == b'\\';
-    if text.bytes().fold(false, |found, byte| found | unusual(byte)) {
+    if text
+        .bytes()
+        .fold(false, |found, byte| found | unusual(byte))
+    {
         return None;
     }
     let mut cursor = Cursor { text, at: 0 };

@@ -13,6 +13,10 @@ const LAST_CHECKPOINT_MAX: Duration = Duration::from_secs(8);
 /// How often it is looked whether the last checkpoint is there.
 const LAST_LOOK: Duration = Duration::from_millis(5);
 
+/// How often a checkpoint is made, at the most, while a start catches up: nothing is published yet,
+/// so that a crash costs time only, and writing takes that from the reading.
+const CATCHING_UP_EVERY: Duration = Duration::from_secs(60);
+
 /// See the module.
 pub(super) struct Lead {
     ticker: Ticker,
@@ -110,7 +114,12 @@ impl Lead {
         if keeper.is_wanted_now() {
             return Some(Duration::ZERO);
         }
-        Some(self.every.saturating_sub(self.begun_at.elapsed()))
+        let every = if shared.publisher.is_ready() {
+            self.every
+        } else {
+            self.every.max(CATCHING_UP_EVERY)
+        };
+        Some(every.saturating_sub(self.begun_at.elapsed()))
     }
 
     /// Makes the last checkpoint and then ends all workers.

@@ -26,6 +26,13 @@ const RECORDS_READ: usize = 8_192;
 /// so that what is on its way is bounded whatever the backlog.
 const RECORDS_IN_TICK_MAX: i64 = 1 << 17;
 
+/// Rows for a checkpoint that may wait at a worker, some 100 bytes each; with more it reads no
+/// further. Plain ballots, which nearly all are, wait where they lie.
+const ROWS_WAITING_MAX: usize = 1 << 20;
+
+/// How often rows for a checkpoint are handed over between two reads: so that votes do not wait.
+const HANDED_OVER_AT_A_TIME: usize = 4;
+
 /// How long an idle worker sleeps when nothing wakes it.
 const PARK: Duration = Duration::from_secs(1);
 
@@ -125,8 +132,8 @@ impl<'a> Counter<'a> {
             self.look()?;
             self.read()?;
             self.refusals.hand_over()?;
-            self.hand_over()?;
-            let park = self.park();
+            let has_more = self.hand_over()?;
+            let park = self.park().filter(|_| !has_more);
             for closed in self.engine.step(park) {
                 if let Some(view) = &mut self.view {
                     view.apply(closed, self.shared)?;
@@ -272,7 +279,7 @@ impl<'a> Counter<'a> {
             return Ok(());
         };
         let full = self.engine.messages_in_tick() >= RECORDS_IN_TICK_MAX;
-        let waits = self.refusals.are_waiting() || self.unsent.is_some();
+        let waits = self.refusals.are_waiting() || self.engine.rows_waiting() > ROWS_WAITING_MAX;
         if full || waits || !self.engine.has_register() {
             return Ok(());
         }
@@ -313,12 +320,13 @@ impl<'a> Counter<'a> {
         self.retry = Some(wait);
     }
 
-    /// Hands over to the keeper what goes to a checkpoint, as far as it has room.
-    fn hand_over(&mut self) -> Result<(), CountError> {
-        loop {
+    /// Hands over to the keeper some of what goes to a checkpoint, as far as it has room; whether
+    /// there may be more.
+    fn hand_over(&mut self) -> Result<bool, CountError> {
+        for _ in 0..HANDED_OVER_AT_A_TIME {
             if self.unsent.is_none() {
                 let Some(keep) = self.engine.next_keep() else {
-                    return Ok(());
+                    return Ok(false);
                 };
                 self.unsent = Some(match keep {
                     Keep::Events(events) => Given::Events {
@@ -336,16 +344,17 @@ impl<'a> Counter<'a> {
             if let Some(Given::Cut { positions, .. }) = &self.unsent
                 && !self.refusals.are_safe(positions)?
             {
-                return Ok(());
+                return Ok(false);
             }
             self.unsent = match self.unsent.take() {
                 Some(given) => self.shared.keeper.try_give(given).err(),
                 None => None,
             };
             if self.unsent.is_some() {
-                return Ok(());
+                return Ok(false);
             }
         }
+        Ok(true)
     }
 
     /// Announces a tick if one is due, at worker 0. Says how long there is nothing to do, or
