@@ -9,6 +9,7 @@
 //! any order and batching (law 2); ticks are applied in order, the register before the events.
 
 use std::collections::BTreeMap;
+use std::hint::black_box;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -36,6 +37,7 @@ mod gathered;
 mod journal;
 mod operator;
 mod outcome;
+mod places;
 mod round;
 mod scribe;
 mod shard;
@@ -266,31 +268,27 @@ impl Accept {
     }
 
     fn apply_events(&mut self, mut events: Gathered, sizes: &[u32]) {
+        let mut seats = Vec::with_capacity(SIDE_BY_SIDE);
         for group in events.iter_mut() {
-            let mut rest = group.drain(..).peekable();
-            while rest.peek().is_some() {
-                let found: [_; SIDE_BY_SIDE] = std::array::from_fn(|_| {
-                    let arrival = rest.next()?;
-                    let (seat, key) = self.seat(&arrival);
-                    Some((arrival, seat, key))
-                })
-                .map(|event| {
-                    event.map(|(arrival, seat, key)| {
-                        let found = self.shards[seat.shard as usize].find(key);
-                        (arrival, seat, (key, found))
-                    })
+            for side_by_side in group.chunks_mut(SIDE_BY_SIDE) {
+                seats.extend(side_by_side.iter().map(|arrival| self.seat(arrival)));
+                // One read after the other, none of which waits for the one before it.
+                let touched = seats.iter().fold(0, |touched, (seat, key)| {
+                    touched ^ self.shards[seat.shard as usize].touch(*key)
                 });
+                black_box(touched);
                 let mut round = Round {
                     directory: &self.directory,
                     roll: &self.roll,
                     sums: &mut self.sums,
                     moves: &mut self.moves,
                 };
-                for (arrival, seat, found) in found.into_iter().flatten() {
-                    let at = seat.shard as usize;
-                    self.shards[at].take(arrival, found, seat, sizes[at], &mut round);
+                for (arrival, (seat, key)) in side_by_side.iter_mut().zip(seats.drain(..)) {
+                    let (at, arrival) = (seat.shard as usize, std::mem::take(arrival));
+                    self.shards[at].take(arrival, key, seat, sizes[at], &mut round);
                 }
             }
+            group.clear();
         }
         if self.spare.len() < SPARE_MAX {
             self.spare.push(events);

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use crate::register::is_id;
+use crate::register::{ID_BYTES_MAX, is_id};
 use crate::time::{INSTANT_MS_MAX, INSTANT_MS_MIN, parse_rfc3339};
 use fields::{Fields, Name, Value};
 
@@ -244,6 +244,12 @@ fn optional_id<'a>(
 const ID_FORM: &str = "an id: a text of 1 to 128 bytes without U+0000";
 
 fn id<'a>(value: Value<'a>, name: &str) -> Result<Cow<'a, str>, Refusal> {
+    if let Value::Text(text) = value
+        && (1..=ID_BYTES_MAX).contains(&text.len())
+    {
+        // It holds no control character, so no U+0000.
+        return Ok(Cow::Borrowed(text));
+    }
     text(value)
         .filter(|text| is_id(text))
         .ok_or_else(|| Refusal::bad(name, ID_FORM))

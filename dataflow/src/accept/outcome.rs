@@ -106,6 +106,8 @@ pub(super) struct Sums {
     spans: FxHashMap<Span, i64>,
     counts: FxHashMap<Count, i64>,
     departures: FxHashMap<Departure, i64>,
+    /// The start and length of the last span that was looked for, in milliseconds.
+    last_span: (i64, i64),
 }
 
 #[derive(Debug, Default)]
@@ -118,6 +120,16 @@ struct Ballots {
 }
 
 impl Sums {
+    /// The start of the span of a length that holds an instant; mostly that of the vote before.
+    pub(super) fn start_ms(&mut self, time_ms: i64, slide_ms: i64) -> i64 {
+        let (start_ms, last_slide_ms) = self.last_span;
+        let is_last = slide_ms == last_slide_ms && time_ms >= start_ms;
+        if !is_last || time_ms - start_ms >= slide_ms {
+            self.last_span = (time_ms.div_euclid(slide_ms) * slide_ms, slide_ms);
+        }
+        self.last_span.0
+    }
+
     pub(super) fn cell(&mut self, placed: Placed, span: Span, change: i64) {
         self.placed.entry(placed).or_default().change += change;
         *self.spans.entry(span).or_default() += change;

@@ -121,7 +121,7 @@ impl Round<'_> {
         };
         let span = Span {
             contest,
-            start_ms: start_ms(arrival.time_ms, rule.slide_ms),
+            start_ms: self.sums.start_ms(arrival.time_ms, rule.slide_ms),
             candidate: arrival.candidate,
             late: arrival.late,
         };
@@ -146,7 +146,7 @@ impl Round<'_> {
         };
         let span = Span {
             contest: seat.contest,
-            start_ms: start_ms(cast.time_ms, place.slide_ms),
+            start_ms: self.sums.start_ms(cast.time_ms, place.slide_ms),
             candidate: placed.candidate,
             late: cast.late,
         };
@@ -154,9 +154,9 @@ impl Round<'_> {
     }
 
     /// Whether two times of a contest lie in different cells.
-    pub(super) fn in_other_cell(&self, a_ms: i64, b_ms: i64, seat: &Seat) -> bool {
+    pub(super) fn in_other_cell(&mut self, a_ms: i64, b_ms: i64, seat: &Seat) -> bool {
         let slide_ms = self.directory.place(seat.contest).slide_ms;
-        start_ms(a_ms, slide_ms) != start_ms(b_ms, slide_ms)
+        self.sums.start_ms(a_ms, slide_ms) != self.sums.start_ms(b_ms, slide_ms)
     }
 
     /// A cast is new, or what is kept of it is.
@@ -209,9 +209,4 @@ impl Round<'_> {
         let step = self.moves.ballots.entry(seat.cast(at));
         step.or_insert(Move::Moved(departure));
     }
-}
-
-/// The start of the cell that holds an instant.
-fn start_ms(time_ms: i64, slide_ms: i64) -> i64 {
-    time_ms.div_euclid(slide_ms) * slide_ms
 }

@@ -1,15 +1,14 @@
 //! One of the many small maps that hold the accept state: (contest, voter) → ballots.
 //!
 //! The entries lie in chunks, the map holds their places only. So growing is cheap and never
-//! stalls, and a voter takes 52 bytes and 6 to 11 bytes of map.
-
-use hashbrown::HashTable;
+//! stalls, and a voter takes 52 bytes and 10 to 13 bytes of map.
 
 use super::ballots::Ballots;
 use super::cast::{Cast, State};
 use super::entries::Entries;
 use super::entry::Entry;
 use super::outcome::Count;
+use super::places::Places;
 use super::round::{Round, Seat};
 use super::scribe::Scribe;
 use crate::intake::Arrival;
@@ -18,7 +17,7 @@ use crate::kept::Kept;
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Shard {
-    places: HashTable<u32>,
+    places: Places,
     entries: Entries,
     ballots: Vec<Ballots>,
     /// Entries before it that are plain have been handed over to whoever keeps them.
@@ -26,23 +25,22 @@ pub(super) struct Shard {
 }
 
 impl Shard {
-    /// Where a key's entry is.
-    pub(super) fn find(&self, key: u128) -> Option<u32> {
-        let same = |&place: &u32| self.entries[place].key() == key;
-        self.places.find(map_hash(key), same).copied()
+    /// Brings the memory that a key's event needs first, see [`Places::touch`].
+    pub(super) fn touch(&self, key: u128) -> u64 {
+        self.places.touch(key)
     }
 
-    /// Takes one event. `found` is where its entry was a moment ago, if there was one; the seat
-    /// says the rest. `fresh_from` is how many entries there were when the tick began.
+    /// Takes one event; the seat is all but its entry. `fresh_from` is how many entries there were
+    /// when the tick began.
     pub(super) fn take(
         &mut self,
         arrival: Arrival,
-        (key, found): (u128, Option<u32>),
+        key: u128,
         seat: Seat,
         fresh_from: u32,
         round: &mut Round<'_>,
     ) {
-        let place = found.or_else(|| self.find(key));
+        let place = self.find(key);
         let seat = Seat {
             entry: place.unwrap_or_else(|| self.len()),
             ..seat
@@ -183,6 +181,11 @@ impl Shard {
         self.kept_to = self.len();
     }
 
+    fn find(&self, key: u128) -> Option<u32> {
+        self.places
+            .find(key, |place| self.entries[place].key() == key)
+    }
+
     /// Adds a cast of a voter who had none, if it is accepted and plain.
     fn add_plain(&mut self, key: u128, cast: &Cast, seat: &Seat, round: &mut Round<'_>) -> bool {
         if round.aside(cast, seat).is_some() {
@@ -256,14 +259,6 @@ impl Shard {
 
     fn push(&mut self, entry: Entry) {
         let place = self.entries.push(entry);
-        let entries = &self.entries;
-        let hash = |place: &u32| map_hash(entries[*place].key());
-        self.places
-            .insert_unique(map_hash(entry.key()), place, hash);
+        self.places.insert(entry.key(), place);
     }
-}
-
-/// The half of a key that the map uses; the other half chooses worker and shard.
-fn map_hash(key: u128) -> u64 {
-    key as u64
 }
