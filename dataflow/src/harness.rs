@@ -48,21 +48,33 @@ pub fn run(
     settings: Settings,
     steps: Vec<Step>,
 ) -> Vec<Publication> {
-    run_in_parts(partitions, settings, vec![(workers, steps)])
+    let part = Part {
+        workers,
+        steps,
+        lost: Vec::new(),
+    };
+    run_in_parts(partitions, settings, vec![part])
 }
 
-/// The same in parts, each with a number of workers of its own: at the end of a part everything
-/// ends but what a checkpoint keeps, and the next part goes on from that.
-pub fn run_in_parts(
-    partitions: u32,
-    settings: Settings,
-    parts: Vec<(usize, Vec<Step>)>,
-) -> Vec<Publication> {
+/// What runs from one start to the next crash.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The number of workers.
+    pub workers: usize,
+    /// What is published; the last step is cut.
+    pub steps: Vec<Step>,
+    /// What comes before the crash and after the cut, of which nothing may be left.
+    pub lost: Vec<Step>,
+}
+
+/// The same in parts: at the end of a part everything ends but what a checkpoint keeps, and the
+/// next part goes on from that.
+pub fn run_in_parts(partitions: u32, settings: Settings, parts: Vec<Part>) -> Vec<Publication> {
     let mut published = Vec::new();
     let mut saved: Option<Saved> = None;
-    for (workers, steps) in parts {
-        let (part, next) = part::run(workers, partitions, settings, steps, saved.take());
-        published.extend(part);
+    for part in parts {
+        let (of_part, next) = part::run(partitions, settings, part, saved.take());
+        published.extend(of_part);
         saved = Some(next);
     }
     published

@@ -6,7 +6,7 @@ use std::time::Duration;
 use timely::Config;
 use timely::worker::Worker;
 
-use super::{Settings, Step};
+use super::{Part, Settings, Step};
 use crate::directory::Directory;
 use crate::engine::{Carried, Engine, Keep, Mark, Position, Settings as EngineSettings};
 use crate::kept::Kept;
@@ -26,11 +26,12 @@ pub(super) struct Saved {
     positions: Vec<Position>,
 }
 
-struct Part {
+struct Run {
     workers: usize,
     partitions: u32,
     settings: Settings,
     steps: Vec<Step>,
+    lost: Vec<Step>,
     before: Option<Saved>,
     published: Mutex<Vec<Publication>>,
     saved: Mutex<Saved>,
@@ -38,38 +39,39 @@ struct Part {
 
 /// Runs the steps; gives what each tick publishes, and what the next run goes on from.
 pub(super) fn run(
-    workers: usize,
     partitions: u32,
     settings: Settings,
-    steps: Vec<Step>,
+    part: Part,
     before: Option<Saved>,
 ) -> (Vec<Publication>, Saved) {
-    let part = Arc::new(Part {
+    let workers = part.workers;
+    let run = Arc::new(Run {
         workers,
         partitions,
         settings,
-        steps,
+        steps: part.steps,
+        lost: part.lost,
         saved: Mutex::new(before.clone().unwrap_or_default()),
         before,
         published: Mutex::default(),
     });
-    let shared = Arc::clone(&part);
+    let shared = Arc::clone(&run);
     let guards = timely::execute(Config::process(workers), move |worker| shared.work(worker))
         .expect("threads can be started");
     for guard in guards.join() {
         guard.expect("no worker panics");
     }
-    let part = Arc::into_inner(part).expect("all workers have ended");
+    let run = Arc::into_inner(run).expect("all workers have ended");
     let whole = PoisonError::into_inner;
     (
-        part.published.into_inner().unwrap_or_else(whole),
-        part.saved
+        run.published.into_inner().unwrap_or_else(whole),
+        run.saved
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner),
     )
 }
 
-impl Part {
+impl Run {
     fn work(&self, worker: &mut Worker) {
         let index = worker.index();
         let settings = EngineSettings {
@@ -108,7 +110,13 @@ impl Part {
                 }
             });
         }
-        self.save(&mut engine, index, &snapshot);
+        let cut = Arc::clone(&snapshot);
+        for step in &self.lost {
+            self.take(&mut engine, index, step);
+            engine.close_at(step.tick, Mark::None);
+            self.follow(&mut engine, &mut snapshot, |_| {});
+        }
+        self.save(&mut engine, index, &cut);
     }
 
     fn begin(&self, engine: &mut Engine, index: usize) {

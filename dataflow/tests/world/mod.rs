@@ -221,15 +221,23 @@ impl World {
     }
 
     /// What the core publishes where everything but a checkpoint is lost after one to three ticks
-    /// again and again, and the number of workers is another each time.
+    /// again and again, and the number of workers is another each time. Up to two ticks come
+    /// between the checkpoint's and the crash; the next part takes them again.
     pub fn run_with_restarts(&self) -> Vec<dataflow::view::Publication> {
         let settings = judge::settings(self.settings);
-        let mut left = self.core_steps().into_iter();
+        let steps = self.core_steps();
         let mut parts = Vec::new();
-        while left.len() > 0 {
-            let (part, steps) = (parts.len(), (self.steps.len() + parts.len()) % 3 + 1);
-            let workers = (self.workers + part) % 4 + 1;
-            parts.push((workers, left.by_ref().take(steps).collect()));
+        let mut from = 0;
+        while from < steps.len() {
+            let part = parts.len();
+            let cut = (from + (self.steps.len() + part) % 3 + 1).min(steps.len());
+            let crash = (cut + (self.workers + part) % 3).min(steps.len());
+            parts.push(harness::Part {
+                workers: (self.workers + part) % 4 + 1,
+                steps: steps[from..cut].to_vec(),
+                lost: steps[cut..crash].to_vec(),
+            });
+            from = cut;
         }
         harness::run_in_parts(self.partitions, settings, parts)
     }
