@@ -31,6 +31,8 @@ pub use manifest::{
 };
 pub use merge::{MergeError, Merger, plan};
 pub use name::FileNames;
+#[cfg(test)]
+pub use place::Store;
 pub use place::{Lock, Place, PlaceError};
 pub use retention::{Keep, sweep};
 pub use segment::{Segment, write_files};

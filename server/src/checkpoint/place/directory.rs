@@ -128,7 +128,11 @@ impl Store for Directory {
     fn put_new(&self, name: &str, bytes: Bytes) -> Result<(), PlaceError> {
         let written = self.write(name, &bytes, |from, to| {
             // A link, unlike a rename, fails if the name is taken.
-            fs::hard_link(from, to)?;
+            fs::hard_link(from, to).or_else(|error| {
+                // What an earlier try has left may be taken for its success, so it is durable too.
+                self.sync()?;
+                Err(error)
+            })?;
             fs::remove_file(from)
         });
         written.map_err(|error| match error.kind() {

@@ -24,6 +24,9 @@ pub(super) struct Manifests {
     partitions: BTreeMap<u32, Partition>,
     parts: BTreeMap<u64, Vec<Part>>,
     totals: BTreeMap<u64, Arc<Snapshot>>,
+    /// A manifest that is not known to be committed: a try that failed may have been done all the
+    /// same, so the next one puts the same bytes.
+    uncommitted: Option<Manifest>,
     merge: Option<(Merger, usize, usize)>,
     damaged: HashSet<String>,
 }
@@ -38,6 +41,7 @@ impl Manifests {
             partitions: BTreeMap::new(),
             parts: BTreeMap::new(),
             totals: BTreeMap::new(),
+            uncommitted: None,
             merge: None,
             damaged: settings.damaged.iter().map(|it| it.name.clone()).collect(),
         };
@@ -70,23 +74,35 @@ impl Manifests {
         &mut self,
         settings: &Settings,
     ) -> Result<Option<Committed>, CheckpointError> {
-        self.take_merged();
-        let complete = self.parts.iter().find_map(|(number, parts)| {
-            let is_complete = parts.len() == settings.processes && self.totals.contains_key(number);
-            is_complete.then_some(*number)
-        });
-        let Some(number) = complete else {
-            return Ok(None);
+        let manifest = match self.uncommitted.take() {
+            Some(manifest) => manifest,
+            None => {
+                self.take_merged();
+                let Some(number) = self.complete(settings) else {
+                    return Ok(None);
+                };
+                self.build(number, settings)?
+            }
         };
-        let committed = self.commit(number, settings)?;
-        self.parts.retain(|each, _| *each > number);
-        self.totals.retain(|each, _| *each > number);
+        if let Err(error) = commit(&settings.place, &manifest) {
+            self.uncommitted = Some(manifest);
+            return Err(error);
+        }
+        let committed = self.follow(manifest);
         self.sweep(settings);
-        self.start_merge(number, settings);
+        self.start_merge(committed.number, settings);
         Ok(Some(committed))
     }
 
-    fn commit(&mut self, number: u64, settings: &Settings) -> Result<Committed, CheckpointError> {
+    /// The checkpoint of which everything is there.
+    fn complete(&self, settings: &Settings) -> Option<u64> {
+        self.parts.iter().find_map(|(number, parts)| {
+            let is_complete = parts.len() == settings.processes && self.totals.contains_key(number);
+            is_complete.then_some(*number)
+        })
+    }
+
+    fn build(&mut self, number: u64, settings: &Settings) -> Result<Manifest, CheckpointError> {
         let snapshot = Arc::clone(&self.totals[&number]);
         let register = self.put_register(snapshot.register_version(), settings)?;
         let mut runs = self.runs.clone();
@@ -96,7 +112,7 @@ impl Manifests {
             let each = part.partitions.iter();
             partitions.extend(each.map(|at| (at.partition, at.clone())));
         }
-        let manifest = Manifest {
+        Ok(Manifest {
             format: FORMAT,
             number,
             tick: snapshot.tick(),
@@ -104,28 +120,35 @@ impl Manifests {
             topic_id: settings.topic_id.clone(),
             hash_key: Hex128(u128::from_be_bytes(settings.hash_key)),
             lateness_ms: settings.lateness_ms,
-            partitions: partitions.values().cloned().collect(),
+            partitions: partitions.into_values().collect(),
             counts: counts(&snapshot),
             register_version: snapshot.register_version().to_string(),
             register,
             runs,
             written_at: written_at(),
-        };
-        commit(&settings.place, &manifest)?;
+        })
+    }
+
+    /// Goes on from a manifest that is committed.
+    fn follow(&mut self, manifest: Manifest) -> Committed {
         let committed = Committed {
-            number,
+            number: manifest.number,
             tick: manifest.tick,
             written_at: manifest.written_at.clone(),
             rows: manifest.segments().map(|file| file.rows).sum(),
             bytes: manifest.segments().map(|file| file.bytes).sum(),
             files: manifest.segments().count(),
         };
+        let partitions = manifest.partitions.into_iter();
+        self.partitions = partitions.map(|at| (at.partition, at)).collect();
         self.runs = manifest.runs;
-        self.partitions = partitions;
+        self.parts.retain(|each, _| *each > committed.number);
+        self.totals.retain(|each, _| *each > committed.number);
         metrics::gauge!("tallyflow_checkpoint_tick").set(committed.tick as f64);
         metrics::counter!("tallyflow_checkpoints_total").increment(1);
-        tracing::debug!(number, rows = committed.rows, "a checkpoint is committed");
-        Ok(committed)
+        let (number, rows) = (committed.number, committed.rows);
+        tracing::debug!(number, rows, "a checkpoint is committed");
+        committed
     }
 
     fn put_register(
@@ -220,3 +243,6 @@ pub fn counts(snapshot: &Snapshot) -> Counts {
         voids: totals.voids,
     }
 }
+
+#[cfg(test)]
+mod tests;
