@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use broker::Broker;
 use producer::election::Simulation;
-use producer::target::{KafkaAddress, KafkaOptions, KafkaTarget};
+use producer::target::{KafkaAddress, KafkaOptions, KafkaTarget, VOTES_TOPIC_CONFIG};
 use producer::{Delivery, Election, Options, Rate, Replay, Shares, TargetError, deliver};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -163,6 +163,13 @@ fn all_is_stored_by_voter_in_a_topic_that_is_made() {
         "{each:?}"
     );
     assert_eq!(log.timed_by_sender, 0);
+    // And no vote is ever deleted, whatever the brokers do with other topics.
+    let set = broker.topic_settings(&address.topic);
+    assert_eq!(set["retention.ms"], "-1");
+    let set: Vec<_> = set.iter().map(|(key, value)| (&**key, &**value)).collect();
+    let mut expected_set = VOTES_TOPIC_CONFIG;
+    expected_set.sort_unstable();
+    assert_eq!(set, expected_set);
 
     // A run that broke off, and the same again: what was there is a copy now, nothing else.
     let mut part = replay();

@@ -23,6 +23,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use ::producer::target::VOTES_TOPIC_CONFIG;
 use futures_util::future::BoxFuture;
 
 use super::{Appended, Extent, Health, Log, LogError, Message, Reader, RefusedWriter, Writer};
@@ -124,14 +125,8 @@ impl KafkaLog {
     fn make_topic(&self) -> Result<(), LogError> {
         let settings = &self.known.settings;
         let partitions = u32::try_from(settings.partitions_new).unwrap_or(1).max(1);
-        let config = [
-            ("message.timestamp.type", "LogAppendTime"),
-            ("cleanup.policy", "delete"),
-            ("retention.ms", "-1"),
-            ("retention.bytes", "-1"),
-        ];
-        let topic = &settings.topic;
-        topics::make(settings, &self.known.probe, topic, partitions, &config)
+        let (probe, topic) = (&self.known.probe, &settings.topic);
+        topics::make(settings, probe, topic, partitions, &VOTES_TOPIC_CONFIG)
     }
 }
 

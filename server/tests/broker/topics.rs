@@ -1,10 +1,13 @@
 //! What tests do with a broker's topics: make, change, fill, read.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigSource, NewPartitions, NewTopic, ResourceSpecifier,
+    TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -38,6 +41,18 @@ impl Broker {
         let made = wait(self.admin().create_topics([&new], &AdminOptions::new())).unwrap();
         made.into_iter().next().unwrap().unwrap();
         self.wait_for_partitions(topic, partitions as usize);
+    }
+
+    /// What a topic was told for itself, by setting.
+    pub fn topic_settings(&self, topic: &str) -> BTreeMap<String, String> {
+        let admin = self.admin();
+        let asked = [ResourceSpecifier::Topic(topic)];
+        let described = wait(admin.describe_configs(&asked, &AdminOptions::new())).unwrap();
+        let config = described.into_iter().next().unwrap().unwrap();
+        let own = config.entries.into_iter();
+        own.filter(|entry| entry.source == ConfigSource::DynamicTopic)
+            .filter_map(|entry| Some((entry.name, entry.value?)))
+            .collect()
     }
 
     /// Deletes a topic and waits until it is gone.

@@ -18,6 +18,15 @@ use rdkafka::producer::Producer;
 
 use super::{KafkaOptions, KafkaTarget, TargetError, refused_option};
 
+/// The settings of a topic for votes, whoever makes it. None is ever deleted, whatever the brokers
+/// do with other topics, and a vote's time in the log is the broker's word, not the sender's.
+pub const VOTES_TOPIC_CONFIG: [(&str, &str); 4] = [
+    ("message.timestamp.type", "LogAppendTime"),
+    ("cleanup.policy", "delete"),
+    ("retention.ms", "-1"),
+    ("retention.bytes", "-1"),
+];
+
 /// How long a cluster may take to make a topic and to tell all its brokers.
 const MAKING_MAX: Duration = Duration::from_secs(30);
 
@@ -40,9 +49,9 @@ pub(super) fn make_if_absent(
         partitions,
         // As many copies as the cluster makes by default.
         TopicReplication::Fixed(-1),
-    )
-    // A vote's time in the log is the broker's word, not the sender's.
-    .set("message.timestamp.type", "LogAppendTime");
+    );
+    let settings = VOTES_TOPIC_CONFIG.into_iter();
+    let topic = settings.fold(topic, |topic, (key, value)| topic.set(key, value));
     let patience = AdminOptions::new()
         .request_timeout(Some(MAKING_MAX))
         .operation_timeout(Some(MAKING_MAX));

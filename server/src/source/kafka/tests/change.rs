@@ -16,6 +16,9 @@ fn a_topic_that_is_not_there_is_an_error_or_is_made() {
     assert_eq!(log.extents().unwrap().len(), 5);
     assert_eq!(log.topic_id().unwrap().len(), 22);
     assert_eq!(connect(broker, &name).extents().unwrap().len(), 5);
+    let set = broker.topic_settings(&name);
+    assert_eq!(set["message.timestamp.type"], "LogAppendTime");
+    assert_eq!(set["retention.ms"], "-1");
 }
 
 #[test]
