@@ -24,6 +24,7 @@ pub use connect::Waiting;
 pub use hello::{Hello, Start};
 use link::Link;
 
+mod callers;
 mod connect;
 mod hello;
 mod link;

@@ -1,12 +1,13 @@
 //! How the processes find each other: each listens at its address and calls those before it.
 
 use std::io;
-use std::net::{TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::hello::{receive, send};
+use super::callers::Callers;
+use super::hello::{peek, receive, send};
 use super::{Cluster, ClusterError, Hello, Links, Start};
 
 /// How long a process that is not there is left alone.
@@ -38,8 +39,7 @@ impl Cluster {
             line: self.process + 1,
             source,
         };
-        let listener = TcpListener::bind(own).map_err(listen)?;
-        listener.set_nonblocking(true).map_err(listen)?;
+        let mut callers = Callers::listen(own).map_err(listen)?;
         let mut sockets: Vec<Option<TcpStream>> = self.addresses.iter().map(|_| None).collect();
         let mut said_at = Instant::now();
         loop {
@@ -47,8 +47,10 @@ impl Cluster {
             for (process, socket) in before.filter(|(_, socket)| socket.is_none()) {
                 *socket = self.call(process, hello)?;
             }
-            while let Some((process, socket)) = self.answer(&listener, hello)? {
-                sockets[process] = Some(socket);
+            while let Some((socket, from)) = callers.next() {
+                if let Some((process, socket)) = self.answer(socket, from, hello)? {
+                    sockets[process] = Some(socket);
+                }
             }
             let missing: Vec<String> = (0..self.processes())
                 .filter(|process| *process != self.process && sockets[*process].is_none())
@@ -83,7 +85,7 @@ impl Cluster {
         let Some(mut socket) = dial(&self.addresses[process]) else {
             return Ok(None);
         };
-        let greeted = greet(&mut socket, hello, true);
+        let greeted = greet(&mut socket, hello);
         match greeted {
             Ok(theirs) => {
                 self.check(process, hello, &theirs)?;
@@ -98,16 +100,11 @@ impl Cluster {
     /// Takes a call from a process that comes after this one.
     fn answer(
         &self,
-        listener: &TcpListener,
+        mut socket: TcpStream,
+        from: SocketAddr,
         hello: &Hello,
     ) -> Result<Option<(usize, TcpStream)>, ClusterError> {
-        let Ok((mut socket, from)) = listener.accept() else {
-            return Ok(None);
-        };
-        let greeted = socket
-            .set_nonblocking(false)
-            .and_then(|()| greet(&mut socket, hello, false));
-        match greeted {
+        match greet_back(&mut socket, hello) {
             Ok(theirs)
                 if theirs.process < self.processes() || theirs.processes != self.processes() =>
             {
@@ -181,16 +178,22 @@ fn dial(address: &str) -> Option<TcpStream> {
     resolved.find_map(|address| TcpStream::connect_timeout(&address, HELLO_MAX).ok())
 }
 
-/// Exchanges hellos; the caller speaks first.
-fn greet(socket: &mut TcpStream, hello: &Hello, speaks_first: bool) -> io::Result<Hello> {
+/// Exchanges hellos as the caller, who speaks first.
+fn greet(socket: &mut TcpStream, hello: &Hello) -> io::Result<Hello> {
     socket.set_nodelay(true)?;
     socket.set_read_timeout(Some(HELLO_MAX))?;
-    if speaks_first {
-        send(socket, hello)?;
-        receive(socket)
-    } else {
-        let theirs = receive(socket)?;
-        send(socket, hello)?;
-        Ok(theirs)
-    }
+    send(socket, hello)?;
+    receive(socket)
+}
+
+/// The same as the one that is called, when the caller's hello has come.
+fn greet_back(socket: &mut TcpStream, hello: &Hello) -> io::Result<Hello> {
+    let theirs = receive(socket)?;
+    // A caller that has given up meanwhile calls again, and only that call counts.
+    peek(socket, &mut [0])?;
+    socket.set_nonblocking(false)?;
+    socket.set_nodelay(true)?;
+    socket.set_write_timeout(Some(HELLO_MAX))?;
+    send(socket, hello)?;
+    Ok(theirs)
 }

@@ -1,6 +1,6 @@
 //! What two processes tell each other before they count together.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 
 use serde::de::DeserializeOwned;
@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 /// The first bytes of every connection: a stray one is told apart by them.
 const MAGIC: &[u8; 8] = b"tallyfl1";
+
+/// These, and the length of the text that follows.
+const HEAD_BYTES: usize = MAGIC.len() + 4;
 
 /// The longest text that is exchanged here; a longer one comes from something else.
 const TEXT_BYTES_MAX: u32 = 64 << 10;
@@ -79,7 +82,7 @@ impl Hello {
 /// Sends a text with its length.
 pub(super) fn send(socket: &mut TcpStream, value: &impl Serialize) -> io::Result<()> {
     let json = serde_json::to_vec(value)?;
-    let mut bytes = Vec::with_capacity(json.len() + 12);
+    let mut bytes = Vec::with_capacity(json.len() + HEAD_BYTES);
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&(json.len() as u32).to_be_bytes());
     bytes.extend_from_slice(&json);
@@ -88,16 +91,40 @@ pub(super) fn send(socket: &mut TcpStream, value: &impl Serialize) -> io::Result
 
 /// Reads one.
 pub(super) fn receive<T: DeserializeOwned>(socket: &mut TcpStream) -> io::Result<T> {
-    let mut head = [0; 12];
+    let mut head = [0; HEAD_BYTES];
     socket.read_exact(&mut head)?;
+    let mut json = vec![0; length(&head)?];
+    socket.read_exact(&mut json)?;
+    serde_json::from_slice(&json).map_err(Into::into)
+}
+
+/// Whether one can be read without waiting, from a socket that does not block.
+pub(super) fn has_come(socket: &TcpStream) -> io::Result<bool> {
+    let mut head = [0; HEAD_BYTES];
+    if peek(socket, &mut head)? < HEAD_BYTES {
+        return Ok(false);
+    }
+    let mut whole = vec![0; HEAD_BYTES + length(&head)?];
+    Ok(peek(socket, &mut whole)? == whole.len())
+}
+
+/// How much of what a socket that does not block has to read fits; an error at its end.
+pub(super) fn peek(socket: &TcpStream, bytes: &mut [u8]) -> io::Result<usize> {
+    match socket.peek(bytes) {
+        Ok(0) => Err(io::Error::new(ErrorKind::UnexpectedEof, "it has hung up")),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
+        peeked => peeked,
+    }
+}
+
+/// The length of the text after a head.
+fn length(head: &[u8; HEAD_BYTES]) -> io::Result<usize> {
     let length = u32::from_be_bytes([head[8], head[9], head[10], head[11]]);
     if &head[..8] != MAGIC || length > TEXT_BYTES_MAX {
         return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
+            ErrorKind::InvalidData,
             "it is no tallyflow process of this version",
         ));
     }
-    let mut json = vec![0; length as usize];
-    socket.read_exact(&mut json)?;
-    serde_json::from_slice(&json).map_err(Into::into)
+    Ok(length as usize)
 }

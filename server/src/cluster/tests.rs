@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::net::TcpListener;
 use std::sync::atomic::AtomicBool;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::*;
 
@@ -104,6 +105,31 @@ fn a_stray_caller_is_turned_away() {
         }
         assert!(connect(&addresses, &hello(1, 2)).is_ok());
         assert!(first.join().unwrap().is_ok());
+    });
+}
+
+#[test]
+fn silent_callers_keep_no_process_waiting() {
+    let addresses = addresses(2);
+    thread::scope(|scope| {
+        let started_at = Instant::now();
+        let first = scope.spawn(|| connect(&addresses, &hello(0, 2)));
+        let mut silent = Vec::new();
+        // More than are waited for; some begin like a process.
+        while silent.len() < 100 {
+            let Ok(mut stranger) = std::net::TcpStream::connect(&addresses[0]) else {
+                thread::yield_now();
+                continue;
+            };
+            if silent.len().is_multiple_of(2) {
+                stranger.write_all(b"tallyfl1\0\0\x01\0{").unwrap();
+            }
+            silent.push(stranger);
+        }
+        assert!(connect(&addresses, &hello(1, 2)).is_ok());
+        assert!(first.join().unwrap().is_ok());
+        // One of them alone may be waited for as long.
+        assert!(started_at.elapsed() < Duration::from_secs(5));
     });
 }
 
