@@ -175,10 +175,11 @@ struct Shared {
     before: Option<Arc<Before>>,
     /// What is in force after the start.
     register: Arc<Register>,
+    /// The version of what process 0 has as that; it alone reads registers.
+    register_version: String,
     /// Where the partitions ended at the start.
     extents: Vec<Extent>,
     workers: usize,
-    process: usize,
     processes: usize,
     checkpoint_every: Duration,
     next_checkpoint: u64,
@@ -204,13 +205,17 @@ impl Counting {
     /// worker's thread, when one of them ends by an error.
     pub fn start(
         settings: Settings,
-        begun: Begun,
+        mut begun: Begun,
         log: Arc<dyn Log>,
         register: Arc<Register>,
         reach: Reach,
         publisher: Publisher,
         failed: impl Fn(&CountError) + Send + Sync + 'static,
     ) -> Result<Counting, CountError> {
+        let register_version = match &mut begun.links {
+            Some(links) => links.share(register.version())?,
+            None => register.version(),
+        };
         let threads = |error: std::io::Error| CountError::Start(error.to_string());
         let woken = reach.clone();
         let keeping = keeper::Settings {
@@ -256,8 +261,8 @@ impl Counting {
             keeper: keeper.clone(),
             before: begun.before,
             register,
+            register_version,
             workers: settings.workers,
-            process: settings.process,
             processes: settings.processes,
             checkpoint_every: settings.checkpoint_every,
             next_checkpoint: begun.next_number,

@@ -6,9 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::callers::Callers;
 use super::hello::{peek, receive, send};
-use super::{Cluster, ClusterError, Hello, Links, Start};
+use super::{Cluster, ClusterError, Hello, Links};
 
 /// How long a process that is not there is left alone.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -16,7 +19,7 @@ const AGAIN: Duration = Duration::from_millis(100);
 /// How long one connection may take to be made and to say what it is.
 const HELLO_MAX: Duration = Duration::from_secs(5);
 
-/// How long the start of process 0 may take once all are connected.
+/// How long process 0 may take to say the next thing of how it starts: reading the register, say.
 const START_MAX: Duration = Duration::from_secs(60);
 
 /// How often whoever waits says for whom.
@@ -140,18 +143,27 @@ impl Cluster {
 }
 
 impl Links {
+    /// What process 0 knows: its own there, and heard from it by the others.
+    pub fn share<T: Serialize + DeserializeOwned>(&mut self, own: T) -> Result<T, ClusterError> {
+        if self.process > 0 {
+            return self.hear();
+        }
+        self.tell(&own)?;
+        Ok(own)
+    }
+
     /// Tells all other processes how this run starts. Process 0 only.
-    pub fn tell(&mut self, start: &Start) -> Result<(), ClusterError> {
+    pub fn tell(&mut self, what: &impl Serialize) -> Result<(), ClusterError> {
         for (process, socket) in self.sockets.iter_mut().enumerate() {
             if let Some((socket, address)) = socket {
-                send(socket, start).map_err(|source| lost(process, address, source))?;
+                send(socket, what).map_err(|source| lost(process, address, source))?;
             }
         }
         Ok(())
     }
 
     /// Hears from process 0 how this run starts.
-    pub fn hear(&mut self) -> Result<Start, ClusterError> {
+    pub fn hear<T: DeserializeOwned>(&mut self) -> Result<T, ClusterError> {
         let first = self.sockets.first_mut().and_then(Option::as_mut);
         let Some((socket, address)) = first else {
             return Err(ClusterError::Threads(

@@ -51,18 +51,24 @@ fn three_processes_find_each_other_and_hear_how_it_starts() {
         let others: Vec<_> = [2, 1]
             .map(|process| {
                 let addresses = &addresses;
-                scope.spawn(move || connect(addresses, &hello(process, 3))?.hear())
+                scope.spawn(move || {
+                    let mut links = connect(addresses, &hello(process, 3))?;
+                    let start: Start = links.hear()?;
+                    Ok::<_, ClusterError>((start, links.share("mine".to_string())?))
+                })
             })
             .into_iter()
             .collect();
         let mut links = connect(&addresses, &hello(0, 3)).unwrap();
         links.tell(&start).unwrap();
+        assert_eq!(links.share("register".to_string()).unwrap(), "register");
         let heard = others
             .into_iter()
             .map(|other| other.join().unwrap().unwrap());
         heard.collect::<Vec<_>>()
     });
-    assert_eq!(heard, [start.clone(), start]);
+    let expected = (start, "register".to_string());
+    assert_eq!(heard, [expected.clone(), expected]);
 }
 
 #[test]

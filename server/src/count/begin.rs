@@ -273,7 +273,7 @@ fn begin_other(
     let cluster = settings.cluster.as_ref();
     let cluster = cluster.expect("a process after the first is one of several");
     let mut links = cluster.connect(&settings.hello, waiting, stop)?;
-    let start = links.hear()?;
+    let start: Start = links.hear()?;
     if place.get(RUN)?.as_deref() != Some(start.run.as_bytes()) {
         return Err(BeginError::NotShared {
             place: place.text().to_string(),

@@ -17,25 +17,54 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 /// See the module.
 pub(super) struct View {
     snapshot: Arc<Snapshot>,
-    /// Until all of the checkpoint is taken again; before, what is counted is in part.
-    restores: bool,
-    /// Until the register of this start has taken the place of the checkpoint's.
-    awaits_register: bool,
+    beginning: Beginning,
     ready: bool,
     said_at: Instant,
     started_at: Instant,
 }
 
+/// What a start from a checkpoint waits for before anything is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Beginning {
+    /// Until all of the checkpoint is taken again; before, what is counted is in part.
+    restores: bool,
+    /// Until the register of this start has taken the place of the checkpoint's.
+    awaits_register: bool,
+}
+
+impl Beginning {
+    /// From the version of the checkpoint's register, if there is one, and that of this start's.
+    fn new(kept: Option<&str>, begins_with: &str) -> Beginning {
+        Beginning {
+            restores: kept.is_some(),
+            awaits_register: kept.is_some_and(|kept| kept != begins_with),
+        }
+    }
+
+    /// Notes a tick that has closed.
+    fn note(&mut self, mark: Mark, brings_register: bool) {
+        // The first one is the checkpoint's, under which it is taken again.
+        if brings_register && !self.restores {
+            self.awaits_register = false;
+        }
+        if mark == Mark::Restored {
+            self.restores = false;
+        }
+    }
+
+    fn is_over(self) -> bool {
+        !self.restores && !self.awaits_register
+    }
+}
+
 impl View {
     pub(super) fn new(settings: ViewSettings, shared: &Shared) -> View {
         let now = Instant::now();
-        let before = shared.before.as_ref();
+        let kept = shared.before.as_ref().map(|before| before.manifest());
+        let kept = kept.map(|manifest| &*manifest.register_version);
         View {
             snapshot: Arc::new(Snapshot::empty(settings)),
-            restores: before.is_some(),
-            // Process 0 knows it; the others learn it with the tick that brings it.
-            awaits_register: shared.process == 0
-                && before.is_some_and(|before| *before.register != *shared.register),
+            beginning: Beginning::new(kept, &shared.register_version),
             ready: false,
             said_at: now,
             started_at: now,
@@ -49,24 +78,18 @@ impl View {
         // A tick that only marks a checkpoint tells nobody anything.
         let is_empty = closed.closed.rows.is_empty() && closed.closed.directory.is_none();
         let is_silent = is_empty && matches!(mark, Mark::Checkpoint(_));
-        if !self.restores && closed.closed.directory.is_some() {
-            self.awaits_register = false;
-        }
+        self.beginning.note(mark, closed.closed.directory.is_some());
         let publication = self.snapshot.apply(closed);
         self.snapshot = Arc::clone(&publication.snapshot);
         match mark {
             Mark::None => {}
-            Mark::Restored => {
-                self.check_restored(shared)?;
-                self.restores = false;
-            }
+            Mark::Restored => self.check_restored(shared)?,
             Mark::Checkpoint(number) => shared.keeper.give(Given::Totals {
                 number,
                 snapshot: Arc::clone(&self.snapshot),
             }),
         }
-        let waits = self.restores || self.awaits_register;
-        self.ready = self.ready || (!waits && self.has_reached(shared));
+        self.ready = self.ready || (self.beginning.is_over() && self.has_reached(shared));
         if self.ready && !is_silent {
             shared.publisher.publish(publication);
             if !shared.publisher.is_ready() {
@@ -123,7 +146,7 @@ impl View {
             return;
         }
         self.said_at = Instant::now();
-        if let Some(before) = shared.before.as_ref().filter(|_| self.restores) {
+        if let Some(before) = shared.before.as_ref().filter(|_| self.beginning.restores) {
             let (loaded, all) = (
                 self.snapshot.totals().counts.accepted,
                 before.counts().accepted,
@@ -159,5 +182,36 @@ impl View {
             "catching up"
         );
         shared.publisher.set_progress(progress);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// After how many of these ticks the beginning is over; each may bring a register.
+    fn over_after(kept: Option<&str>, begins_with: &str, ticks: &[(Mark, bool)]) -> Option<usize> {
+        let mut beginning = Beginning::new(kept, begins_with);
+        let mut after = beginning.is_over().then_some(0);
+        for (number, (mark, brings_register)) in (1..).zip(ticks) {
+            beginning.note(*mark, *brings_register);
+            after = after.or(beginning.is_over().then_some(number));
+        }
+        after
+    }
+
+    #[test]
+    fn nothing_is_published_under_the_register_before_this_start() {
+        let ticks = [
+            (Mark::None, true),
+            (Mark::None, false),
+            (Mark::Restored, false),
+            (Mark::Checkpoint(2), false),
+            (Mark::None, true),
+        ];
+        assert_eq!(over_after(None, "a", &ticks), Some(0));
+        assert_eq!(over_after(Some("a"), "a", &ticks), Some(3));
+        assert_eq!(over_after(Some("a"), "b", &ticks), Some(5));
+        assert_eq!(over_after(Some("a"), "b", &ticks[..4]), None);
     }
 }
