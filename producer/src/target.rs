@@ -9,7 +9,7 @@ use crate::batch::Batch;
 
 pub use file::FileTarget;
 pub use http::{HttpOptions, HttpTarget};
-pub use kafka::{KafkaAddress, KafkaOptions, KafkaTarget, VOTES_TOPIC_CONFIG};
+pub use kafka::{KafkaAddress, KafkaOptions, KafkaTarget, VOTES_TOPIC_CONFIG, wait_for};
 
 mod file;
 mod http;

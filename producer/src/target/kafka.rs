@@ -23,7 +23,7 @@ use crate::batch::{Batch, Message};
 
 use super::{Delivery, Target, TargetError};
 pub use address::KafkaAddress;
-pub use topic::VOTES_TOPIC_CONFIG;
+pub use topic::{VOTES_TOPIC_CONFIG, wait_for};
 
 mod address;
 mod topic;

@@ -109,8 +109,9 @@ impl Wake for Unpark {
     }
 }
 
-/// Waits for an answer on this thread; one comes, by the client's time-out at the latest.
-fn wait_for<T>(answer: impl Future<Output = T>) -> T {
+/// Waits for an answer of the admin client; one comes, by its time-out at the latest. No runtime
+/// is needed, so this works on a plain thread as on one of a runtime.
+pub fn wait_for<T>(answer: impl Future<Output = T>) -> T {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut context = Context::from_waker(&waker);
     let mut answer = pin!(answer);

@@ -29,7 +29,7 @@ use super::producer::Served;
 use super::watch::Known;
 use super::{options, topics};
 use crate::source::{LogError, RefusedMessage, RefusedWriter};
-use flight::{Alone, Deliveries, Flights, Parcel};
+use flight::{Alone, Flights, Parcel};
 
 mod flight;
 mod tail;
@@ -42,7 +42,7 @@ const ALONE_BYTES: usize = options::TOGETHER_BYTES_MAX / 2;
 const FLYING_MAX: usize = 50_000;
 const FLYING_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-type Client = Served<Deliveries>;
+type Client = Served<Box<Parcel>>;
 
 /// What the workers of a process share: the producer, made when the first of them asks.
 #[derive(Clone, Default)]
@@ -304,7 +304,7 @@ impl Shared {
         }
         // Tried for as long as it takes: a broker that is away must not end the counting.
         let config = options::producer(&known.settings, 0);
-        let made = Served::start(&known.settings, &config, Deliveries)?;
+        let made = Served::start(&known.settings, &config)?;
         Ok(Arc::clone(client.insert(Arc::new(made))))
     }
 }

@@ -3,13 +3,10 @@
 //! Names and numbers come in; a topic that the brokers have goes out. Never deletes one, and
 //! never changes the settings of one that is there.
 
-use std::future::Future;
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use ::producer::target::wait_for;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::types::RDKafkaErrorCode;
@@ -45,7 +42,7 @@ pub(super) fn make(
     let options = AdminOptions::new()
         .request_timeout(Some(MAKING))
         .operation_timeout(Some(MAKING));
-    let made = wait(admin.create_topics([&new], &options));
+    let made = wait_for(admin.create_topics([&new], &options));
     let made = made.map_err(|error| not_made(topic, error.to_string()))?;
     match made.into_iter().next() {
         Some(Err((_, code))) if code != RDKafkaErrorCode::TopicAlreadyExists => {
@@ -68,7 +65,7 @@ pub(super) fn widen(
     let options = AdminOptions::new()
         .request_timeout(Some(MAKING))
         .operation_timeout(Some(MAKING));
-    let widened = wait(admin.create_partitions([&new], &options));
+    let widened = wait_for(admin.create_partitions([&new], &options));
     let widened = widened.map_err(|error| not_made(topic, error.to_string()))?;
     if let Some(Err((_, code))) = widened.into_iter().next() {
         return Err(not_made(topic, code.to_string()));
@@ -109,27 +106,5 @@ fn not_made(topic: &str, why: String) -> LogError {
     LogError::KafkaNotMade {
         topic: topic.to_string(),
         why,
-    }
-}
-
-/// Blocks until a future of the admin client is done; its own timeouts bound that. No runtime is
-/// needed, so this works on a plain thread as on one of a runtime.
-fn wait<T>(future: impl Future<Output = T>) -> T {
-    struct Unpark(Thread);
-
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(outcome) => return outcome,
-            Poll::Pending => thread::park(),
-        }
     }
 }

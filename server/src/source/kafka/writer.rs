@@ -12,16 +12,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Message as _};
-use rdkafka::producer::{BaseRecord, Producer, ProducerContext};
+use rdkafka::producer::{BaseRecord, Producer};
 use rdkafka::types::RDKafkaErrorCode;
 use tokio::sync::oneshot;
 
-use super::probe::say;
-use super::producer::Served;
+use super::producer::{Answered, Served};
 use super::{KafkaSettings, now_ms, options};
 use crate::source::{Appended, LogError, Message};
 
@@ -41,7 +38,7 @@ const MESSAGE_BYTES: usize = 64;
 /// How many messages go to the client before other tasks of the runtime have a turn.
 const TURN_MESSAGES: usize = 512;
 
-type Client = Served<Deliveries>;
+type Client = Served<Arc<Append>>;
 
 /// The process's producer.
 #[derive(Clone)]
@@ -157,7 +154,7 @@ impl Inner {
 
 fn make(settings: &KafkaSettings) -> Result<Client, LogError> {
     let config = options::producer(settings, TRIED_MS_MAX);
-    Served::start(settings, &config, Deliveries)
+    Served::start(settings, &config)
 }
 
 /// One append; answered when the last of its messages is.
@@ -262,26 +259,11 @@ impl Drop for Permit {
     }
 }
 
-/// Brings the brokers' answers to the appends.
-struct Deliveries;
-
-impl ClientContext for Deliveries {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, words: &str) {
-        say(level, facility, words);
-    }
-
-    fn error(&self, _error: KafkaError, words: &str) {
-        tracing::debug!("kafka: {words}");
-    }
-}
-
-impl ProducerContext for Deliveries {
-    type DeliveryOpaque = Arc<Append>;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, append: Arc<Append>) {
+impl Answered for Arc<Append> {
+    fn answer(self, result: &DeliveryResult<'_>) {
         match result {
-            Ok(message) => append.stored(message.partition(), message.offset()),
-            Err((error, message)) => append.fail(error, message.payload_len()),
+            Ok(message) => self.stored(message.partition(), message.offset()),
+            Err((error, message)) => self.fail(error, message.payload_len()),
         }
     }
 }

@@ -6,14 +6,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::KafkaError;
 use rdkafka::message::DeliveryResult;
-use rdkafka::producer::ProducerContext;
 use rdkafka::types::RDKafkaErrorCode;
 
-use super::super::probe::say;
+use super::super::producer::Answered;
 use super::{FLYING_BYTES_MAX, FLYING_MAX, Flying, lock};
 use crate::source::LogError;
 
@@ -112,39 +108,24 @@ pub(super) struct Parcel {
     pub(super) alone: bool,
 }
 
-/// Brings the broker's answers to the flights.
-pub(super) struct Deliveries;
-
-impl ClientContext for Deliveries {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, words: &str) {
-        say(level, facility, words);
-    }
-
-    fn error(&self, _error: KafkaError, words: &str) {
-        tracing::debug!("kafka: {words}");
-    }
-}
-
-impl ProducerContext for Deliveries {
-    type DeliveryOpaque = Box<Parcel>;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, parcel: Box<Parcel>) {
-        let flights = &parcel.flights;
+impl Answered for Box<Parcel> {
+    fn answer(self, result: &DeliveryResult<'_>) {
+        let flights = &self.flights;
         let Err((error, _)) = result else {
-            if parcel.alone {
+            if self.alone {
                 lock(&flights.0).alone = Alone::Stored;
             }
-            return flights.remove(parcel.partition, parcel.offset, parcel.bytes);
+            return flights.remove(self.partition, self.offset, self.bytes);
         };
         let code = error.rdkafka_error_code();
         let mut state = lock(&flights.0);
-        if parcel.alone && code == Some(RDKafkaErrorCode::MessageSizeTooLarge) {
+        if self.alone && code == Some(RDKafkaErrorCode::MessageSizeTooLarge) {
             state.alone = Alone::TooLarge;
         } else if state.failure.is_none() {
             state.failure = Some(LogError::KafkaNotKept {
-                topic: parcel.topic.clone(),
-                partition: parcel.partition,
-                offset: parcel.offset,
+                topic: self.topic.clone(),
+                partition: self.partition,
+                offset: self.offset,
                 why: code.map_or_else(|| error.to_string(), |code| code.to_string()),
             });
         }
