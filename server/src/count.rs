@@ -245,10 +245,13 @@ impl Counting {
         let mut own_threads = vec![keeper_thread];
         let mut ticker = None;
         if settings.process == 0 {
-            let woken = reach.clone();
-            let wake = move || woken.wake();
+            let (woken, status) = (reach.clone(), keeper.clone());
+            let told = move |error| {
+                status.tell_tick_error(error);
+                woken.wake();
+            };
             let (ceiling, thread) =
-                Ceiling::start(begun.place, begun.last_tick, wake).map_err(threads)?;
+                Ceiling::start(begun.place, begun.last_tick, told).map_err(threads)?;
             own_threads.push(thread);
             ticker = Some(Ticker::new(ceiling));
         }

@@ -1,15 +1,18 @@
 //! The tick that no published one is above: durable before it is needed, and never waited for.
 //!
 //! The ticker asks ahead, a thread stores. A start goes on above what is stored, so no tick comes
-//! twice even if the clock was set back or the process was killed (law 7).
+//! twice even if the clock was set back or the process was killed (law 7). While it cannot be
+//! stored, ticks stop some seconds later: what is published stays as it is, each worker takes what
+//! one tick may hold and waits, and all goes on when it is stored again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use dataflow::time::format_rfc3339;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::checkpoint::{Place, PlaceError};
@@ -98,11 +101,12 @@ struct Shared {
 }
 
 impl Ceiling {
-    /// Starts the thread that stores; `woken` is called when the ceiling has risen.
+    /// Starts the thread that stores; `told` is called when the ceiling has risen, and with the
+    /// reason when it cannot.
     pub(super) fn start(
         place: Place,
         last: u64,
-        woken: impl Fn() + Send + 'static,
+        told: impl Fn(Option<String>) + Send + 'static,
     ) -> std::io::Result<(Ceiling, JoinHandle<()>)> {
         let shared = Arc::new(Shared {
             durable: AtomicU64::new(last),
@@ -113,7 +117,7 @@ impl Ceiling {
         let theirs = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("ceiling".to_string())
-            .spawn(move || theirs.follow(&place, &asked, woken))?;
+            .spawn(move || theirs.follow(&place, &asked, told))?;
         Ok((Ceiling { shared, ask }, thread))
     }
 
@@ -139,28 +143,40 @@ impl Ceiling {
 }
 
 impl Shared {
-    fn follow(&self, place: &Place, asked: &Receiver<()>, woken: impl Fn()) {
-        let mut failed = false;
+    fn follow(&self, place: &Place, asked: &Receiver<()>, told: impl Fn(Option<String>)) {
+        let mut rests_until: Option<Instant> = None;
         loop {
-            let wait = if failed { RETRY } else { Duration::MAX };
+            let rest = |until: Instant| until.saturating_duration_since(Instant::now());
+            let wait = rests_until.map_or(Duration::MAX, rest);
             if asked.recv_timeout(wait) == Err(RecvTimeoutError::Disconnected) {
                 return;
             }
             let ends = self.ends.load(Ordering::Acquire);
+            if !ends && rests_until.is_some_and(|until| !rest(until).is_zero()) {
+                // Each tick asks for more, and a place that fails is to be left alone.
+                continue;
+            }
             let wanted = self.wanted.load(Ordering::Acquire);
             match store(place, wanted) {
                 Ok(()) => {
-                    failed = false;
+                    rests_until = None;
                     self.durable.store(wanted, Ordering::Release);
-                    woken();
+                    told(None);
                 }
                 Err(error) if ends => {
                     // The higher one stays, and holds as well.
                     tracing::warn!(%error, "the next start goes on above a higher tick");
                 }
                 Err(error) => {
-                    failed = true;
-                    tracing::error!(%error, "no tick can be closed until its ceiling is stored");
+                    rests_until = Some(Instant::now() + RETRY);
+                    let durable = self.durable.load(Ordering::Acquire);
+                    let last = format_rfc3339(i64::try_from(durable).unwrap_or(i64::MAX));
+                    told(Some(format!("nothing is published after {last}: {error}")));
+                    let cause = &error as &dyn std::error::Error;
+                    tracing::error!(
+                        error = cause,
+                        "nothing is published after {last} until the tick ceiling is stored"
+                    );
                 }
             }
             if ends {

@@ -7,9 +7,10 @@
 //!                                              manifest n, sweep, merge
 //! ```
 //!
-//! The workers never wait for a disk: while the place cannot be written, rows wait here, up to a
-//! bound; beyond it no checkpoint is made until a restart, and the counting goes on, since the log
-//! still has everything.
+//! The workers never wait for a disk: while the place has no room for files, rows wait here, up to
+//! a bound; beyond it no checkpoint is made until a restart, and the counting goes on, since the
+//! log still has everything. While nothing at all can be written there, ticks stop first, for want
+//! of their ceiling.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -110,6 +111,9 @@ pub struct CheckpointStatus {
     pub error: Option<String>,
     /// Whether none is made any more until a restart.
     pub is_off: bool,
+    /// Why results stand still, or will within seconds, since no further tick can be made safe
+    /// where checkpoints are; null while it can. At process 0.
+    pub tick_error: Option<String>,
 }
 
 /// What a keeper works with.
@@ -247,6 +251,11 @@ impl Keeper {
     /// Whether no checkpoint is made any more until a restart.
     pub(super) fn is_off(&self) -> bool {
         self.state.is_off.load(Ordering::Acquire)
+    }
+
+    /// Says in `/status` why no further tick can be closed, or that it can.
+    pub(super) fn tell_tick_error(&self, error: Option<String>) {
+        self.state.update(|status| status.tick_error = error);
     }
 
     /// For `/status`.

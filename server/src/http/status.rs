@@ -208,9 +208,11 @@ pub fn readyz(state: &State, _: &Query, _: &HeaderMap) -> Result<Response, Probl
     if !state.publisher.is_ready() {
         return Err(Problem::catching_up(&state.publisher.progress()));
     }
-    let text = match state.status.operations().log.error {
+    let operations = state.status.operations();
+    let tick_error = operations.checkpoint.and_then(|it| it.tick_error);
+    let text = match operations.log.error.or(tick_error) {
         None => "ready\n".to_string(),
-        // What is counted is served; that nothing new is read is for the operator.
+        // What is counted is served; that nothing new is counted is for the operator.
         Some(error) => format!("ready, but {error}\n"),
     };
     Ok(answers::fresh(

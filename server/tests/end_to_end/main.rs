@@ -8,6 +8,7 @@ mod conditional;
 mod crash;
 mod demo;
 mod limits;
+mod place;
 mod register;
 mod resume;
 mod routes;
