@@ -76,7 +76,6 @@ const handlers = {
   },
   ready: readRegister,
   phase(now, done) {
-    if (phase === now && progress === done) return;
     phase = now;
     progress = done;
     drawLine();
@@ -164,13 +163,13 @@ function drawLine() {
   if (phase === 'catching_up' && state === null) notice('The server is catching up with its log.', progress);
 }
 
-/** Says something in the place of the figures, or with null takes it back. */
+/** Says something in the place of the figures, or with null takes it back; and how far that is. */
 function notice(text, done = null) {
   byId('notice').hidden = text === null;
   setText(byId('notice-text'), text ?? '');
   const bar = byId('notice-progress');
   bar.hidden = done === null;
-  if (done !== null) bar.value = done;
+  if (done !== null) bar.value = done.share;
 }
 
 /** Reads names and places again after the register changed; figures go on meanwhile. */

@@ -15,12 +15,18 @@ const RETRY_MS_MIN = 500;
 const RETRY_MS_MAX = 15_000;
 
 /**
+ * @typedef {Object} Progress
+ * @property {number} share The fraction that is done.
+ * @property {?number} seconds_left How long the rest takes at the rate of now, where it is known.
+ */
+
+/**
  * @typedef {Object} Line
  * @property {'connecting'|'open'|'lost'|'catching_up'} phase
  * @property {?number} changed_at_ms When the figures shown were published, by the server's clock.
  * @property {number} server_now_ms What the server's clock shows now, as well as the page knows.
  * @property {number} lag Messages that the server has not counted yet.
- * @property {?number} progress While catching up: the fraction that is done, where it is known.
+ * @property {?Progress} progress While catching up: how far it is, where it is known.
  */
 
 /**
@@ -36,8 +42,10 @@ export function describe(line) {
     case 'lost':
       return { kind: 'lost', title: 'Reconnecting', detail: held || 'the server does not answer' };
     case 'catching_up': {
-      const done = line.progress === null ? '' : `, ${percent(line.progress)} done`;
-      return { kind: 'waiting', title: 'Catching up', detail: `the server reads its log${done}` };
+      const done = line.progress === null ? '' : `, ${percent(line.progress.share)} done`;
+      const left_s = line.progress?.seconds_left ?? null;
+      const left = left_s === null ? '' : `, about ${span(left_s * 1000)} left`;
+      return { kind: 'waiting', title: 'Catching up', detail: `the server reads its log${done}${left}` };
     }
     default:
       return flowing(line, age_ms);
@@ -79,12 +87,17 @@ export function retryAfterHeader(header) {
 }
 
 /**
- * The fraction that a server has caught up, from what it answers while it does.
+ * How far a server has caught up, from what it answers while it does.
  *
- * @param {?{progress?: {share?: ?number}}} answer the parsed body
- * @returns {?number} null where it is not known yet
+ * @param {?{progress?: {share?: ?number, seconds_left?: ?number}}} answer the parsed body
+ * @returns {?Progress} null where it is not known yet
  */
 export function progressOf(answer) {
   const share = answer?.progress?.share;
-  return Number.isFinite(share) ? Math.min(1, Math.max(0, share)) : null;
+  if (!Number.isFinite(share)) return null;
+  const left_s = answer.progress.seconds_left;
+  return {
+    share: Math.min(1, Math.max(0, share)),
+    seconds_left: Number.isFinite(left_s) && left_s >= 0 ? left_s : null,
+  };
 }

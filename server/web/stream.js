@@ -17,7 +17,7 @@ const INTERVAL_MS = 100;
  * @property {(event: {tick: number, reason: string}) => void} reset
  * @property {(event: {tick: number, now: string, lag: number}) => void} alive
  * @property {() => Promise<void>} ready Called before a lost line is opened again.
- * @property {(phase: string, progress: ?number) => void} phase
+ * @property {(phase: string, progress: ?import('./connection.js').Progress) => void} phase
  */
 
 /** One contest's stream, until it is closed. */
@@ -114,7 +114,7 @@ export class Stream {
 /**
  * Whether the server has caught up; null where nobody answers.
  *
- * @returns {Promise<?{ready: boolean, progress: ?number, retry_ms: number}>}
+ * @returns {Promise<?{ready: boolean, progress: ?import('./connection.js').Progress, retry_ms: number}>}
  */
 export async function readiness() {
   try {

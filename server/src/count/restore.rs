@@ -14,7 +14,7 @@ use dataflow::kept::Kept;
 use dataflow::register::Register;
 use dataflow::wire::Reason;
 
-use super::{CountError, Shared};
+use super::CountError;
 use crate::checkpoint::{
     CheckpointError, Counts, Manifest, Place, Segment, SegmentRef, read_segment,
 };
@@ -121,13 +121,9 @@ impl Restore {
     }
 
     /// Takes a part of it again, if one is read; `true` once nothing is left.
-    pub(super) fn step(
-        &mut self,
-        engine: &mut Engine,
-        shared: &Shared,
-    ) -> Result<bool, CountError> {
+    pub(super) fn step(&mut self, engine: &mut Engine) -> Result<bool, CountError> {
         if self.groups.is_none() {
-            self.groups = Some(self.read(Arc::clone(engine.directory()), shared)?);
+            self.groups = Some(self.read(Arc::clone(engine.directory()))?);
         }
         let Some(groups) = &self.groups else {
             return Ok(false);
@@ -151,7 +147,6 @@ impl Restore {
     fn read(
         &mut self,
         directory: Arc<Directory>,
-        _shared: &Shared,
     ) -> Result<Receiver<Result<Vec<Kept>, CheckpointError>>, CountError> {
         let (send, groups) = bounded(GROUPS_WAITING);
         let (place, files) = (self.place.clone(), std::mem::take(&mut self.files));

@@ -20,6 +20,9 @@ pub(super) struct View {
     beginning: Beginning,
     ready: bool,
     said_at: Instant,
+    /// Messages when that was said, and how many a second there were lately.
+    said_messages: u64,
+    messages_per_second: Option<f64>,
     started_at: Instant,
 }
 
@@ -67,6 +70,8 @@ impl View {
             beginning: Beginning::new(kept, &shared.register_version),
             ready: false,
             said_at: now,
+            said_messages: 0,
+            messages_per_second: None,
             started_at: now,
         }
     }
@@ -145,6 +150,7 @@ impl View {
         if self.ready || self.said_at.elapsed() < PROGRESS_EVERY {
             return;
         }
+        let seconds = self.said_at.elapsed().as_secs_f64();
         self.said_at = Instant::now();
         if let Some(before) = shared.before.as_ref().filter(|_| self.beginning.restores) {
             let (loaded, all) = (
@@ -174,11 +180,19 @@ impl View {
                 .unwrap_or(extent.first_offset),
             end_offset: extent.next_offset,
         });
-        let progress = Progress::new(partitions.collect());
-        let seconds = self.started_at.elapsed().as_secs_f64();
+        let messages = self.snapshot.messages();
+        let rate = messages.saturating_sub(self.said_messages) as f64 / seconds;
+        self.said_messages = messages;
+        // Half of what was before, so that a pause of the log does not look like the end of it.
+        let rate = self
+            .messages_per_second
+            .map_or(rate, |last| (last + rate) / 2.0);
+        self.messages_per_second = Some(rate);
+        let progress = Progress::new(partitions.collect(), Some(rate));
         tracing::info!(
             share = progress.share,
-            votes_per_second = (self.snapshot.messages() as f64 / seconds) as u64,
+            messages_per_second = rate as u64,
+            seconds_left = progress.seconds_left.map(f64::round),
             "catching up"
         );
         shared.publisher.set_progress(progress);

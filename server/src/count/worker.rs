@@ -157,7 +157,7 @@ impl<'a> Counter<'a> {
         if let Some(restore) = &mut self.restore
             && self.engine.has_register()
             && !full
-            && restore.step(&mut self.engine, self.shared)?
+            && restore.step(&mut self.engine)?
         {
             let carried = self.shared.before.as_ref().map(|before| before.carried());
             let carried: Option<Carried> = carried.filter(|_| self.index == 0);

@@ -9,6 +9,10 @@ pub struct Progress {
     /// Messages counted, as a fraction of those that the log held at the start; null before
     /// their number is known.
     pub share: Option<f64>,
+    /// Messages counted a second, lately; null before that is known.
+    pub messages_per_second: Option<f64>,
+    /// How long the rest takes at that rate, in seconds; null before that is known.
+    pub seconds_left: Option<f64>,
     /// What the start waits for: a broker, other processes; null if for nothing.
     pub waiting_for: Option<String>,
     /// By topic and partition.
@@ -31,8 +35,9 @@ pub struct PartitionProgress {
 }
 
 impl Progress {
-    /// The progress of these partitions, with their share.
-    pub fn new(partitions: Vec<PartitionProgress>) -> Progress {
+    /// The progress of these partitions, with their share; and with the time that is left, where
+    /// it is known how many messages are counted a second.
+    pub fn new(partitions: Vec<PartitionProgress>, messages_per_second: Option<f64>) -> Progress {
         let sum = |upto: fn(&PartitionProgress) -> i64| -> i64 {
             partitions
                 .iter()
@@ -43,6 +48,7 @@ impl Progress {
             sum(|each| each.next_offset.min(each.end_offset)),
             sum(|each| each.end_offset),
         );
+        let rate = messages_per_second.filter(|rate| *rate > 0.0);
         let share = if all == 0 {
             1.0
         } else {
@@ -50,6 +56,8 @@ impl Progress {
         };
         Progress {
             share: (!partitions.is_empty()).then_some(share),
+            messages_per_second,
+            seconds_left: rate.map(|rate| (all - counted) as f64 / rate),
             waiting_for: None,
             partitions,
         }
@@ -68,7 +76,22 @@ mod tests {
             next_offset,
             end_offset,
         };
-        Progress::new(partitions.iter().map(partition).collect()).share
+        Progress::new(partitions.iter().map(partition).collect(), None).share
+    }
+
+    #[test]
+    fn the_time_left_is_that_of_the_messages_left() {
+        let partitions = vec![PartitionProgress {
+            topic: "votes".to_string(),
+            partition: 0,
+            first_offset: 0,
+            next_offset: 40,
+            end_offset: 100,
+        }];
+        let left = |rate| Progress::new(partitions.clone(), rate).seconds_left;
+        assert_eq!(left(Some(20.0)), Some(3.0));
+        assert_eq!(left(Some(0.0)), None);
+        assert_eq!(left(None), None);
     }
 
     #[test]

@@ -67,7 +67,10 @@ test('the line in words', () => {
     [{ server_now_ms: 1_020_000, lag: 1200 }, ['quiet', 'Quiet', 'no change for 20 s, 1,200 messages waiting']],
     [{ changed_at_ms: null }, ['waiting', 'Connected', 'waiting for figures']],
     [{ phase: 'lost', changed_at_ms: null }, ['lost', 'Reconnecting', 'the server does not answer']],
-    [{ phase: 'catching_up', progress: 0.425 }, ['waiting', 'Catching up', 'the server reads its log, 42.5% done']],
+    [{ phase: 'catching_up', progress: { share: 0.425, seconds_left: null } },
+      ['waiting', 'Catching up', 'the server reads its log, 42.5% done']],
+    [{ phase: 'catching_up', progress: { share: 0.425, seconds_left: 12.3 } },
+      ['waiting', 'Catching up', 'the server reads its log, 42.5% done, about 12 s left']],
   ]);
   assert.match(line({ phase: 'lost', server_now_ms: 1_020_000 })[2], /^figures of \d\d:\d\d:\d\d, 20 s old$/);
 });
@@ -79,7 +82,10 @@ test('when to try again', () => {
   }
   check(retryAfterHeader, [[null, 1000], ['3', 3000], ['0', 500], ['900', 15_000], ['soon', 1000]]);
   check(progressOf, [
-    [{ progress: { share: 0.4 } }, 0.4], [{ progress: { share: 7 } }, 1], [{ progress: { share: null } }, null],
+    [{ progress: { share: 0.4 } }, { share: 0.4, seconds_left: null }],
+    [{ progress: { share: 7, seconds_left: 3 } }, { share: 1, seconds_left: 3 }],
+    [{ progress: { share: 0.4, seconds_left: -1 } }, { share: 0.4, seconds_left: null }],
+    [{ progress: { share: null } }, null],
     [{ progress: null }, null], [{ title: 'catching up' }, null], [null, null],
   ]);
 });
