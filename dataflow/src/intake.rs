@@ -153,12 +153,16 @@ impl Intake {
     }
 
     fn cast(&mut self, partition: u32, log_time_ms: Option<i64>, cast: &Cast<'_>) -> Arrival {
-        let mut unusual = Unusual::default();
+        let mut unusual = None;
         let contest = self.contest(cast.contest_id.as_deref(), &mut unusual);
         // Decoding refuses a cast that has neither time.
         let time_ms = cast.timestamp_ms.or(log_time_ms).unwrap_or_default();
-        let late = self.late(partition, self.contest_hash(contest, &unusual), time_ms);
-        let arrival = Arrival {
+        let late = self.late(
+            partition,
+            self.contest_hash(contest, unusual.as_deref()),
+            time_ms,
+        );
+        Arrival {
             voter: self.hash.voter(&cast.voter_id),
             vote_id: uuid(&cast.vote_id, &mut unusual),
             time_ms,
@@ -168,14 +172,13 @@ impl Intake {
             void: false,
             untimed: cast.timestamp_ms.is_none(),
             late,
-            unusual: None,
-        };
-        arrival.with(unusual)
+            unusual,
+        }
     }
 
     fn void(&self, void: &Void<'_>) -> Arrival {
-        let mut unusual = Unusual::default();
-        let arrival = Arrival {
+        let mut unusual = None;
+        Arrival {
             voter: self.hash.voter(&void.voter_id),
             vote_id: uuid(&void.vote_id, &mut unusual),
             time_ms: 0,
@@ -185,9 +188,8 @@ impl Intake {
             void: true,
             untimed: false,
             late: false,
-            unusual: None,
-        };
-        arrival.with(unusual)
+            unusual,
+        }
     }
 
     /// Whether a cast is behind an earlier one of its contest and partition by more than the
@@ -198,54 +200,54 @@ impl Intake {
         time_ms < before_ms.saturating_sub(self.lateness_ms)
     }
 
-    fn contest(&self, id: Option<&str>, unusual: &mut Unusual) -> u32 {
+    fn contest(&self, id: Option<&str>, unusual: &mut Option<Box<Unusual>>) -> u32 {
         let Some(id) = id else {
             return self.directory.default_contest.unwrap_or(NONE);
         };
         self.directory.contests.number(id).unwrap_or_else(|| {
-            unusual.contest = Some(id.into());
+            unusual.get_or_insert_default().contest = Some(id.into());
             NONE
         })
     }
 
-    fn contest_hash(&self, contest: u32, unusual: &Unusual) -> u128 {
-        match &unusual.contest {
+    fn contest_hash(&self, contest: u32, unusual: Option<&Unusual>) -> u128 {
+        match unusual.and_then(|unusual| unusual.contest.as_ref()) {
             Some(id) => self.hash.contest(id),
             None if contest == NONE => NO_CONTEST_HASH,
             None => self.directory.contest_hash(contest),
         }
     }
 
-    fn choices(&self, choices: &Choices<'_>, unusual: &mut Unusual) -> u32 {
+    fn choices(&self, choices: &Choices<'_>, unusual: &mut Option<Box<Unusual>>) -> u32 {
         let owned = |text: &Cow<'_, str>| Box::from(&**text);
         match choices {
             Choices::Blank => BLANK,
             Choices::One(one) => self.directory.candidates.number(one).unwrap_or_else(|| {
-                unusual.choices = Some(vec![owned(one)]);
+                unusual.get_or_insert_default().choices = Some(vec![owned(one)]);
                 BLANK
             }),
             Choices::Many(list) => {
-                unusual.choices = Some(list.iter().map(owned).collect());
+                unusual.get_or_insert_default().choices = Some(list.iter().map(owned).collect());
                 BLANK
             }
         }
     }
 
-    fn location(&self, code: Option<&str>, unusual: &mut Unusual) -> u32 {
+    fn location(&self, code: Option<&str>, unusual: &mut Option<Box<Unusual>>) -> u32 {
         code.map_or(NONE, |code| {
             self.directory.locations.number(code).unwrap_or_else(|| {
-                unusual.location = Some(code.into());
+                unusual.get_or_insert_default().location = Some(code.into());
                 NONE
             })
         })
     }
 }
 
-fn uuid(vote_id: &str, unusual: &mut Unusual) -> u128 {
+fn uuid(vote_id: &str, unusual: &mut Option<Box<Unusual>>) -> u128 {
     match VoteId::new(vote_id) {
         VoteId::Uuid(bytes) => u128::from_be_bytes(bytes),
         VoteId::Text(text) => {
-            unusual.vote_id = Some(text);
+            unusual.get_or_insert_default().vote_id = Some(text);
             0
         }
     }

@@ -72,27 +72,24 @@ impl Hash for VoteId {
 }
 
 fn parse_uuid(text: &[u8]) -> Option<[u8; 16]> {
-    if text.len() != UUID_TEXT_BYTES || HYPHENS.iter().any(|&at| text[at] != b'-') {
+    let text: &[u8; UUID_TEXT_BYTES] = text.try_into().ok()?;
+    if HYPHENS.iter().any(|&at| text[at] != b'-') {
         return None;
     }
     let mut bytes = [0; 16];
-    let mut at = 0;
-    for byte in &mut bytes {
-        if HYPHENS.contains(&at) {
-            at += 1;
-        }
-        let (high, low) = (
-            NIBBLE[usize::from(text[at])],
-            NIBBLE[usize::from(text[at + 1])],
-        );
-        if (high | low) > 15 {
-            return None;
-        }
-        *byte = high << 4 | low;
-        at += 2;
+    // A digit that is none has high bits, and they are looked for once.
+    let mut seen = 0;
+    for (byte, &at) in bytes.iter_mut().zip(&DIGITS) {
+        let high = NIBBLE[usize::from(text[at])];
+        let low = NIBBLE[usize::from(text[at + 1])];
+        seen |= high | low;
+        *byte = high << 4 | low & 15;
     }
-    Some(bytes)
+    (seen <= 15).then_some(bytes)
 }
+
+/// Where the digits of each byte are.
+const DIGITS: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
 
 /// The value of a lower-case hexadecimal digit; 255 for any other byte.
 const NIBBLE: [u8; 256] = {

@@ -69,17 +69,18 @@ pub(super) enum Value<'a> {
 pub(super) struct Fields<'a>([Option<Value<'a>>; NAMES]);
 
 impl<'a> Fields<'a> {
-    /// Finds the known fields of a message.
-    pub(super) fn read(bytes: &'a [u8]) -> Result<Fields<'a>, Refusal> {
+    /// Finds the known fields of a message; there are none yet.
+    #[inline]
+    pub(super) fn read(&mut self, bytes: &'a [u8]) -> Result<(), Refusal> {
         let malformed = |detail: String| Refusal::new(Reason::MalformedJson, detail);
         let text = simdutf8::basic::from_utf8(bytes)
             .map_err(|_| malformed("the message is not UTF-8".to_string()))?;
-        if let Some(fields) = scan::flat(text) {
-            return Ok(fields);
+        if scan::flat(text, self).is_some() {
+            return Ok(());
         }
-        let fields: Fields<'a> = serde_json::from_str(text)
+        *self = serde_json::from_str(text)
             .map_err(|error| malformed(format!("the message is not one JSON object: {error}")))?;
-        for value in fields.0.iter().flatten() {
+        for value in self.0.iter().flatten() {
             if let Value::Json(json) = value
                 && has_lone_surrogate(json.as_bytes())
             {
@@ -88,7 +89,7 @@ impl<'a> Fields<'a> {
                 ));
             }
         }
-        Ok(fields)
+        Ok(())
     }
 
     /// The value of a field; `None` if it is absent or null.
@@ -245,8 +246,9 @@ mod tests {
 
         #[test]
         fn a_scan_finds_what_the_whole_reading_finds(bytes in sample()) {
+            let mut found = Fields::default();
             if let Ok(text) = std::str::from_utf8(&bytes)
-                && let Some(found) = scan::flat(text)
+                && scan::flat(text, &mut found).is_some()
             {
                 let whole: Result<Fields<'_>, _> = serde_json::from_str(text);
                 prop_assert_eq!(Some(found), whole.ok(), "{}", text);
@@ -262,7 +264,8 @@ mod tests {
             r#"{"type":"void","vote_id":"b1","voter_id":"7f"}"#,
             "{}",
         ] {
-            let found = scan::flat(text).expect(text);
+            let mut found = Fields::default();
+            scan::flat(text, &mut found).expect(text);
             assert_eq!(found, serde_json::from_str(text).unwrap());
         }
     }

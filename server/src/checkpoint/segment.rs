@@ -42,12 +42,16 @@ mod identity;
 mod read;
 mod write;
 
-/// The most rows of one row group: what a reader holds decoded at a time.
+/// The most rows of one row group that is read: what a reader holds decoded at a time.
 pub const GROUP_ROWS_MAX: usize = 131_072;
 
-/// The most rows of one file that is written: four row groups, some 25 MB. A merge holds a file
-/// of each run that it merges.
-pub const FILE_ROWS_MAX: usize = 4 * GROUP_ROWS_MAX;
+/// The rows of a row group that is written: their columns fit a processor's cache while they
+/// become rows again.
+pub const GROUP_ROWS: usize = 32_768;
+
+/// The most rows of one file that is written, some 20 MB. A merge holds a file of each run that
+/// it merges.
+pub const FILE_ROWS_MAX: usize = 16 * GROUP_ROWS;
 
 /// A file's columns, by their place.
 #[derive(Clone, Copy)]

@@ -21,7 +21,7 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::ColumnPath;
 
 use super::identity::{Choices, Identity, Vote};
-use super::{Encoded, GROUP_ROWS_MAX, SCHEMA_TYPE, SegmentError};
+use super::{Encoded, GROUP_ROWS, SCHEMA_TYPE, SegmentError};
 
 /// Bytes of a hash and of a UUID.
 const WIDE_BYTES: usize = 16;
@@ -66,7 +66,7 @@ impl Encoder {
         self.group
             .push(kept, checkpoint, numbering, &mut self.texts);
         self.rows += 1;
-        if self.group.voters.values.len() == GROUP_ROWS_MAX * WIDE_BYTES {
+        if self.group.voters.values.len() == GROUP_ROWS * WIDE_BYTES {
             self.flush()?;
         }
         Ok(())
@@ -110,7 +110,7 @@ static PROPERTIES: LazyLock<WriterPropertiesPtr> = LazyLock::new(|| {
         .set_compression(zstd)
         .set_statistics_enabled(EnabledStatistics::None)
         .set_offset_index_disabled(true)
-        .set_max_row_group_row_count(Some(GROUP_ROWS_MAX))
+        .set_max_row_group_row_count(Some(GROUP_ROWS))
         .set_sorting_columns(Some(vec![voters]));
     for name in ["voter", "vote_uuid"] {
         properties = properties
