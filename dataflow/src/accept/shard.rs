@@ -1,7 +1,7 @@
 //! One of the many small maps that hold the accept state: (contest, voter) → ballots.
 //!
 //! The entries lie in chunks, the map holds their places only. So growing is cheap and never
-//! stalls, and a voter takes 52 bytes and 10 to 13 bytes of map.
+//! stalls, and a voter takes 52 bytes and 12 to 14 bytes of map.
 
 use super::ballots::Ballots;
 use super::cast::{Cast, State};

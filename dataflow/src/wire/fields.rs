@@ -66,7 +66,11 @@ pub(super) enum Value<'a> {
 
 /// The value of each known field that is there.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Fields<'a>([Option<Value<'a>>; NAMES]);
+pub(super) struct Fields<'a> {
+    values: [Option<&'a str>; NAMES],
+    /// Which of them are [`Value::Text`]s, by bit.
+    texts: u8,
+}
 
 impl<'a> Fields<'a> {
     /// Finds the known fields of a message; there are none yet.
@@ -80,10 +84,9 @@ impl<'a> Fields<'a> {
         }
         *self = serde_json::from_str(text)
             .map_err(|error| malformed(format!("the message is not one JSON object: {error}")))?;
-        for value in self.0.iter().flatten() {
-            if let Value::Json(json) = value
-                && has_lone_surrogate(json.as_bytes())
-            {
+        for json in self.values.iter().flatten() {
+            // Where nothing is escaped there is none.
+            if has_lone_surrogate(json.as_bytes()) {
                 return Err(malformed(
                     "a known field holds a lone surrogate".to_string(),
                 ));
@@ -94,12 +97,24 @@ impl<'a> Fields<'a> {
 
     /// The value of a field; `None` if it is absent or null.
     pub(super) fn present(&self, name: Name) -> Option<Value<'a>> {
-        self.0[name as usize].filter(|value| *value != Value::Json("null"))
+        let value = self.values[name as usize]?;
+        if self.texts & 1 << name as u8 != 0 {
+            Some(Value::Text(value))
+        } else {
+            (value != "null").then_some(Value::Json(value))
+        }
     }
 
     /// Notes a field; `false` if it is there already.
     pub(super) fn note(&mut self, name: Name, value: Value<'a>) -> bool {
-        self.0[name as usize].replace(value).is_none()
+        let value = match value {
+            Value::Text(text) => {
+                self.texts |= 1 << name as u8;
+                text
+            }
+            Value::Json(json) => json,
+        };
+        self.values[name as usize].replace(value).is_none()
     }
 }
 

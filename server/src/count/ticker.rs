@@ -22,7 +22,7 @@ const CEILING_TICKS: u64 = 1_000;
 const SPACING: Duration = Duration::from_millis(10);
 
 /// The same while much is waiting: larger ticks cost less a vote.
-const SPACING_BEHIND: Duration = Duration::from_millis(80);
+const SPACING_BEHIND: Duration = Duration::from_millis(40);
 
 /// How long a tick that must wait for its ceiling looks away; it is woken before.
 const CEILING_WAIT: Duration = Duration::from_millis(100);
