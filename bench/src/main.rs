@@ -67,6 +67,7 @@ fn main() -> anyhow::Result<()> {
         let report = (measure.run)(&stage, &args).with_context(|| measure.name)?;
         print!("{report}");
         keep(&report, &machine)?;
+        stage.clear()?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use serde::Deserialize;
@@ -16,13 +16,19 @@ use serde::Deserialize;
 use crate::race::{Contestant, Finish};
 use crate::stage::Stage;
 use crate::topic::Topic;
-use crate::usage::Usage;
+use crate::usage::{self, Usage};
 
 /// How often a running peer's processor time and memory are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A peer is a tenth as fast, and each of its runs takes as long as all others together.
 const PEER_RUNS_MAX: usize = 2;
+
+/// How long one may take to start and to end.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Who counts fewer votes a second is not waited for.
+const RATE_LEAST: u64 = 5_000;
 
 /// The single-threaded loop.
 pub struct Loop;
@@ -66,7 +72,10 @@ impl Peer {
             let mut setup = Command::new(home.join("setup"));
             let status = setup.stdin(Stdio::null()).stdout(Stdio::null()).status();
             let status = status.with_context(|| format!("running the setup of {name}"))?;
-            ensure!(status.success(), "{name} could not be installed");
+            if !status.success() {
+                eprintln!("{name} could not be installed, and is left out");
+                continue;
+            }
             found.push(Peer {
                 name,
                 home,
@@ -94,6 +103,10 @@ impl Contestant for Loop {
 impl Contestant for Peer {
     fn name(&self) -> String {
         format!("{} x{}", self.name, self.threads)
+    }
+
+    fn is_guest(&self) -> bool {
+        true
     }
 
     fn runs_max(&self) -> usize {
@@ -161,10 +174,12 @@ fn answer(
         stdout.read_to_string(&mut said).map(|_| said)
     });
     let mut usage = Usage::default();
+    let deadline = Instant::now() + PATIENCE + Duration::from_secs(topic.messages / RATE_LEAST);
     let status = loop {
         if let Some(status) = child.0.try_wait()? {
             break status;
         }
+        ensure!(Instant::now() < deadline, "{command:?} takes too long");
         usage = usage.or_more(Usage::of(child.0.id()));
         thread::sleep(LOOK_EVERY);
     };
@@ -178,13 +193,17 @@ fn answer(
     ))
 }
 
-/// A process that does not outlive this one's interest in it.
+/// A process that, with all that it has started, does not outlive this one's interest in it.
 struct Leashed(Child);
 
 impl Drop for Leashed {
     fn drop(&mut self) {
-        // One that has ended cannot be killed, which is as good.
-        let _ = self.0.kill();
+        // Its number is still its own: it is waited for below at last.
+        if matches!(self.0.try_wait(), Ok(None)) {
+            let family = usage::family(self.0.id());
+            let pids = family.iter().map(u32::to_string);
+            let _ = Command::new("kill").arg("-KILL").args(pids).status();
+        }
         let _ = self.0.wait();
     }
 }

@@ -21,6 +21,11 @@ pub trait Contestant {
     /// Counts the topic once.
     fn run(&self, stage: &Stage, topic: &Topic) -> anyhow::Result<Finish>;
 
+    /// Whether it is none of ours: that it cannot count is a remark then, and no reason to end.
+    fn is_guest(&self) -> bool {
+        false
+    }
+
     /// In how many rounds it takes part at most.
     fn runs_max(&self) -> usize {
         usize::MAX
@@ -46,9 +51,12 @@ pub struct Finish {
     pub remarks: Vec<String>,
 }
 
-/// A contestant's finishes, with what the broker has spent on each.
+/// A contestant's finishes, with what the broker has spent on each, and why there are no more.
 #[derive(Default)]
-struct Finishes(Vec<(Finish, f64)>);
+struct Finishes {
+    finishes: Vec<(Finish, f64)>,
+    failure: Option<String>,
+}
 
 /// Runs all rounds; gives a row for each contestant.
 pub fn race(
@@ -60,15 +68,21 @@ pub fn race(
     let mut finishes: Vec<Finishes> = contestants.iter().map(|_| Finishes::default()).collect();
     for round in 0..runs {
         for (contestant, finishes) in contestants.iter().zip(&mut finishes) {
-            if round >= contestant.runs_max() {
+            if round >= contestant.runs_max() || finishes.failure.is_some() {
                 continue;
             }
             let before = broker_seconds(stage);
-            let finish = contestant.run(stage, topic)?;
+            let finish = match contestant.run(stage, topic) {
+                Err(error) if contestant.is_guest() => {
+                    finishes.failure = Some(format!("{error:#}"));
+                    continue;
+                }
+                other => other?,
+            };
             let broker = broker_seconds(stage) - before;
             let (name, seconds) = (contestant.name(), finish.seconds);
-            eprintln!("round {}: {name}: {seconds:.2} s", round + 1);
-            finishes.0.push((finish, broker));
+            eprintln!("{} {}: {name}: {seconds:.2} s", topic.name, round + 1);
+            finishes.finishes.push((finish, broker));
         }
     }
     let rows = contestants.iter().zip(finishes);
@@ -84,7 +98,7 @@ fn broker_seconds(stage: &Stage) -> f64 {
 impl Finishes {
     fn row(&self, name: String, messages: u64) -> Row {
         let messages = messages as f64;
-        let finishes = || self.0.iter().map(|(finish, _)| finish);
+        let finishes = || self.finishes.iter().map(|(finish, _)| finish);
         let mut row = Row::new(name);
         row.figure(
             RATE,
@@ -105,7 +119,9 @@ impl Finishes {
         .figure(
             "broker/vote",
             Unit::Micros,
-            self.0.iter().map(|(_, broker)| broker * 1e6 / messages),
+            self.finishes
+                .iter()
+                .map(|(_, broker)| broker * 1e6 / messages),
         )
         .figure(
             "memory",
@@ -116,12 +132,15 @@ impl Finishes {
         if wrong > 0 {
             let first = finishes().find(|it| !it.differences.is_empty());
             let what = first.map_or_else(String::new, |it| it.differences.join(", "));
-            row.remarks
-                .push(format!("WRONG in {wrong} of {} runs: {what}", self.0.len()));
+            row.remarks.push(format!(
+                "WRONG in {wrong} of {} runs: {what}",
+                self.finishes.len()
+            ));
         }
-        if let Some((last, _)) = self.0.last() {
+        if let Some((last, _)) = self.finishes.last() {
             row.remarks.extend(last.remarks.iter().cloned());
         }
+        row.remarks.extend(self.failure.clone());
         row
     }
 }

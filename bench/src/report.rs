@@ -260,7 +260,7 @@ fn scale(value: f64, unit: Unit) -> (f64, &'static str) {
 /// Three of them, or all that are before the point.
 fn digits(value: f64) -> String {
     match value.abs() {
-        none if none == 0.0 => "0".to_string(),
+        0.0 => "0".to_string(),
         whole if whole >= 100.0 => format!("{value:.0}"),
         tens if tens >= 10.0 => format!("{value:.1}"),
         _ => format!("{value:.2}"),

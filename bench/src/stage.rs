@@ -2,6 +2,7 @@
 //!
 //! All of it is on loopback and gone at the end, however that comes.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub struct Stage {
     /// Holds what is started, so that nothing outlives this process.
     pub leash: Arc<Leash>,
     directory: TempDir,
+    topics: RefCell<Vec<String>>,
 }
 
 impl Stage {
@@ -40,6 +42,7 @@ impl Stage {
             tallyflow: absolute(tallyflow)?,
             producer: absolute(producer)?,
             directory,
+            topics: RefCell::default(),
             leash: Arc::new(Leash::new()?),
             broker: Broker::start(),
         })
@@ -48,6 +51,31 @@ impl Stage {
     /// A path in the directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
+    }
+
+    /// Remembers a topic, to delete it when it is no longer needed.
+    pub fn keep_topic(&self, name: &str) {
+        self.topics.borrow_mut().push(name.to_string());
+    }
+
+    /// Deletes a topic: some take gigabytes.
+    pub fn delete_topic(&self, name: &str) {
+        self.broker.delete_topic(name);
+        self.topics.borrow_mut().retain(|topic| topic != name);
+    }
+
+    /// Deletes what a measure has left behind.
+    pub fn clear(&self) -> anyhow::Result<()> {
+        for topic in self.topics.take() {
+            self.broker.delete_topic(&topic);
+        }
+        for entry in std::fs::read_dir(self.directory.path())? {
+            let path = entry?.path();
+            if path.is_dir() {
+                std::fs::remove_dir_all(&path).context("clearing the stage")?;
+            }
+        }
+        Ok(())
     }
 
     /// A command of a binary here: without what the environment would have it do.

@@ -94,6 +94,7 @@ impl Stage {
     /// Fills a new topic.
     pub fn fill(&self, name: &str, filling: &Filling) -> anyhow::Result<Topic> {
         let started = Instant::now();
+        self.keep_topic(name);
         let expect = self.path(&format!("{name}-expect.json"));
         let mut command = self.command(&self.producer);
         command
@@ -139,6 +140,7 @@ impl Stage {
         change: impl FnOnce(&mut Value),
     ) -> anyhow::Result<Topic> {
         let config = [("message.timestamp.type", "LogAppendTime")];
+        self.keep_topic(name);
         self.broker.create_topic(name, partitions, &config);
         let register = self.register(name, filling)?;
         let text = fs::read(&register).context("reading the register")?;

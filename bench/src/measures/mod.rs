@@ -83,6 +83,6 @@ fn side_by_side(
     }
     topics
         .iter()
-        .for_each(|topic| stage.broker.delete_topic(&topic.name));
+        .for_each(|topic| stage.delete_topic(&topic.name));
     Ok(rows)
 }

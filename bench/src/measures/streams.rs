@@ -14,7 +14,7 @@ use crate::subscribers::{Heard, Subscribers};
 use crate::topic::{Filling, Size};
 
 /// More partitions make longer frames, since a frame has all offsets.
-const PARTITIONS: i32 = 4;
+const PARTITIONS: i32 = 2;
 
 /// So long that a tick changes a window or two, and a frame stays at about a kilobyte.
 const WINDOW_MS: u64 = 86_400_000;
@@ -112,7 +112,7 @@ fn play(stage: &Stage, name: &str, scene: Scene, length: Duration) -> anyhow::Re
     let seconds = (SETTLING + length + PATIENCE).as_secs() + 10;
     let size = Size {
         voters: scene.votes_per_second * seconds,
-        candidates: 3,
+        candidates: 2,
         locations: 0,
     };
     let filling = Filling::plain(size);
