@@ -58,6 +58,12 @@ struct Window {
 /// One subscriber.
 struct Ear {
     stream: TcpStream,
+    text: Text,
+}
+
+/// What has come of a stream, as far as it is looked at.
+#[derive(Default)]
+struct Text {
     head: [u8; LINE_HEAD_BYTES],
     /// Bytes of the current line so far, its head or more.
     line_bytes: usize,
@@ -81,7 +87,8 @@ impl Subscribers {
                 let interest = Interest::READABLE;
                 poll.registry()
                     .register(&mut stream, Token(token), interest)?;
-                Ok(Ear::new(stream))
+                let text = Text::default();
+                Ok(Ear { stream, text })
             };
             ears.push(connect().with_context(|| format!("subscriber {token} of {count}"))?);
         }
@@ -167,7 +174,8 @@ impl Listening {
                     let (heard, window) = (&mut self.heard, &self.window);
                     // The first answer is the snapshot, which is no frame.
                     let frames = heard.frames;
-                    ear.take(&buffer[..read], |tick| heard.frame(window, tick, now_us));
+                    ear.text
+                        .take(&buffer[..read], |tick| heard.frame(window, tick, now_us));
                     if heard.frames > frames {
                         heard.bytes += read as u64;
                     }
@@ -203,17 +211,7 @@ impl Heard {
     }
 }
 
-impl Ear {
-    fn new(stream: TcpStream) -> Ear {
-        Ear {
-            stream,
-            head: [0; LINE_HEAD_BYTES],
-            line_bytes: 0,
-            tick: 0,
-            is_change: false,
-        }
-    }
-
+impl Text {
     fn take(&mut self, mut bytes: &[u8], mut frame: impl FnMut(u64)) {
         while let Some(end) = memchr::memchr(b'\n', bytes) {
             self.add(&bytes[..end]);
@@ -269,14 +267,11 @@ mod tests {
 
     #[test]
     fn frames_are_found_however_the_bytes_are_cut() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        let address = listener.local_addr().expect("it has an address");
         for cut in 1..STREAM.len() {
-            let stream = StdStream::connect(address).expect("it listens");
-            let mut ear = Ear::new(TcpStream::from_std(stream));
+            let mut text = Text::default();
             let mut ticks = Vec::new();
             for part in STREAM.as_bytes().chunks(cut) {
-                ear.take(part, |tick| ticks.push(tick));
+                text.take(part, |tick| ticks.push(tick));
             }
             assert_eq!(ticks, [1_383_508_800_123, 7], "cut by {cut}");
         }

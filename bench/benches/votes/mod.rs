@@ -10,6 +10,10 @@ use dataflow::view::Publication;
 use producer::election::Simulation;
 use producer::{Batch, Election, Options, Replay, Shares};
 
+// As the service has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub const PARTITIONS: u32 = 8;
 
 /// A made-up election with so many candidates and locations.

@@ -70,14 +70,8 @@ pub fn measure(stage: &Stage, args: &Args) -> anyhow::Result<Report> {
             .collect();
         let runs = runs?;
         report.rows.push(row(*pace, &runs));
-        let slowest = runs.iter().map(|found| found.counted_per_second);
-        let slowest = slowest.fold(f64::INFINITY, f64::min);
-        if let Pace::PerSecond(rate) = pace
-            && slowest < *rate as f64 * FOLLOWS
-        {
-            report
-                .notes
-                .push(format!("at {pace} no longer all was counted in time"));
+        if let Some(said) = saturation(*pace, &runs) {
+            report.notes.push(said);
             break;
         }
     }
@@ -154,6 +148,24 @@ fn lag(service: &Service) -> anyhow::Result<u64> {
     let status = service.ask("/api/v1/status")?.context("no status")?;
     let partitions = status["partitions"].as_array().into_iter().flatten();
     Ok(partitions.filter_map(|it| it["lag"].as_u64()).sum())
+}
+
+/// Says who no longer follows, if somebody does not.
+fn saturation(pace: Pace, runs: &[Found]) -> Option<String> {
+    let Pace::PerSecond(rate) = pace else {
+        return None;
+    };
+    let wanted = rate as f64 * FOLLOWS;
+    let slow = runs
+        .iter()
+        .find(|found| found.counted_per_second < wanted)?;
+    // A second's votes are more than what is always under way.
+    let who = if slow.lag > rate {
+        "the service no longer follows"
+    } else {
+        "the producer beside the service sends no more than it counts"
+    };
+    Some(format!("at {pace} {who}"))
 }
 
 fn row(pace: Pace, runs: &[Found]) -> Row {
