@@ -18,7 +18,11 @@ pub fn machine(tallyflow: &Path) -> Value {
         "memory": field(&memory, "MemTotal"),
         "kernel": kernel.trim(),
         "tallyflow": said(Command::new(tallyflow).arg("--version")),
-        "commit": said(Command::new("git").args(["rev-parse", "--short", "HEAD"])),
+        "commit": said(Command::new("git").current_dir(env!("CARGO_MANIFEST_DIR")).args([
+            "rev-parse",
+            "--short",
+            "HEAD",
+        ])),
         "rustc": said(Command::new("rustc").arg("--version")),
         "java": said(Command::new("java").arg("--version")),
         "librdkafka": rdkafka::util::get_rdkafka_version().1,

@@ -4,7 +4,8 @@
 //! loop is this program itself; the peers are `bench/peers/<name>/run`, installed by `setup`
 //! beside it.
 
-use std::io::Read;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -26,6 +27,9 @@ const PEER_RUNS_MAX: usize = 2;
 
 /// How long one may take to start and to end.
 const PATIENCE: Duration = Duration::from_secs(300);
+
+/// How many of its last lines an error repeats.
+const LOG_LINES_MAX: usize = 20;
 
 /// Who counts fewer votes a second is not waited for.
 const RATE_LEAST: u64 = 5_000;
@@ -61,7 +65,7 @@ impl Peer {
     pub fn all(threads: u32) -> anyhow::Result<Vec<Peer>> {
         let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
         let mut found = Vec::new();
-        for entry in std::fs::read_dir(peers).into_iter().flatten() {
+        for entry in fs::read_dir(peers).into_iter().flatten() {
             let home = entry?.path();
             if !home.join("run").exists() {
                 continue;
@@ -70,7 +74,7 @@ impl Peer {
             let name = name.into_owned();
             eprintln!("installing {name}");
             let mut setup = Command::new(home.join("setup"));
-            let status = setup.stdin(Stdio::null()).stdout(Stdio::null()).status();
+            let status = setup.stdin(Stdio::null()).stdout(io::stderr()).status();
             let status = status.with_context(|| format!("running the setup of {name}"))?;
             if !status.success() {
                 eprintln!("{name} could not be installed, and is left out");
@@ -134,7 +138,8 @@ impl Answer {
         if !self.right {
             differences.push("counts".to_string());
         }
-        let does_less = (!self.does_less.is_empty()).then(|| format!("does {}", self.does_less));
+        let less = &self.does_less;
+        let does_less = (!less.is_empty()).then(|| format!("does less: {less}"));
         Finish {
             seconds: self.seconds,
             from_first_seconds: self.seconds_from_first,
@@ -153,6 +158,7 @@ fn answer(
     topic: &Topic,
     threads: u32,
 ) -> anyhow::Result<(Answer, Usage)> {
+    let log = stage.path("peer.log");
     command
         .args(["--bootstrap", &stage.broker.address()])
         .args(["--topic", &topic.name])
@@ -161,7 +167,8 @@ fn answer(
         .arg(&topic.expect)
         .args(["--threads", &threads.to_string()])
         .stdin(Stdio::null())
-        .stdout(Stdio::piped());
+        .stdout(Stdio::piped())
+        .stderr(File::create(&log).context("making a log file")?);
     let mut child = Leashed(
         command
             .spawn()
@@ -184,13 +191,24 @@ fn answer(
         thread::sleep(LOOK_EVERY);
     };
     let said = reader.join().ok().context("reading what it says")??;
-    ensure!(status.success(), "{command:?} has failed:\n{said}");
+    ensure!(
+        status.success(),
+        "{command:?} has failed:\n{said}\n{}",
+        last_lines(&log)
+    );
     let line = said.lines().rev().find(|line| line.starts_with('{'));
     let line = line.with_context(|| format!("{command:?} said no result:\n{said}"))?;
     Ok((
         serde_json::from_str(line).context("reading a result")?,
         usage,
     ))
+}
+
+/// What it has said last on standard error.
+fn last_lines(log: &Path) -> String {
+    let log = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(LOG_LINES_MAX)..].join("\n")
 }
 
 /// A process that, with all that it has started, does not outlive this one's interest in it.

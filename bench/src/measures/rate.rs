@@ -4,6 +4,7 @@ use crate::cli::Args;
 use crate::peers::{Loop, Peer};
 use crate::race::{Contestant, RATE, race};
 use crate::report::Report;
+use crate::sample::Sample;
 use crate::service::Shape;
 use crate::stage::Stage;
 use crate::topic::{Filling, Size};
@@ -21,8 +22,10 @@ pub fn measure(stage: &Stage, args: &Args) -> anyhow::Result<Report> {
             ..Shape::workers(1)
         }),
     ];
+    let mut peers = Vec::new();
     if args.peers {
         for peer in Peer::all(2)? {
+            peers.push(peer.name());
             contestants.push(Box::new(peer));
         }
     }
@@ -37,6 +40,14 @@ pub fn measure(stage: &Stage, args: &Args) -> anyhow::Result<Report> {
     Loop.run(stage, &topic)?;
     report.rows = race(stage, &topic, &contestants, args.runs())?;
     report.ratios(RATE, "loop", "of loop");
+    let rate = |name: &String| {
+        let sample = report.row(name).and_then(|row| row.sample(RATE));
+        sample.map_or(0.0, Sample::median)
+    };
+    let best = peers.iter().max_by(|a, b| rate(a).total_cmp(&rate(b)));
+    if let Some(best) = best.cloned() {
+        report.ratios(RATE, &best, "of the best peer");
+    }
     report.notes.push(
         "budgets: -w 2 at least 2.5x the loop and 15x the best peer, -w 1 at least 1.6x the loop"
             .to_string(),
