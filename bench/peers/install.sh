@@ -38,5 +38,5 @@ jars() {
     install java default-jre-headless
     install mvn maven
     rm -rf "$home/jars"
-    mvn -q -B -Dstyle.color=never -f pom.xml dependency:copy-dependencies "-DoutputDirectory=$home/jars"
+    mvn -q -B -f pom.xml dependency:copy-dependencies "-DoutputDirectory=$home/jars"
 }
