@@ -34,6 +34,11 @@ JVM = [
     f"-Djava.io.tmpdir={work}",
     f"-Dlog4j2.configurationFile={work}/log4j2.properties",
 ]
+CONFIG = f"""
+io.tmp.dirs: {work}
+rest.address: 127.0.0.1
+rest.bind-address: 127.0.0.1
+"""
 LOG = """
 rootLogger.level = WARN
 rootLogger.appenderRef.console.ref = console
@@ -104,7 +109,7 @@ def start(sql):
     before, execute, job = sql.partition(EXECUTE)
     planned = before + execute.replace("EXECUTE", "EXPLAIN") + job + execute + job
     (work / "count.sql").write_text(planned)
-    (work / "config.yaml").write_text(f"io.tmp.dirs: {work}\n")
+    (work / "config.yaml").write_text(CONFIG)
     (work / "log4j2.properties").write_text(LOG)
     client = ["org.apache.flink.table.client.SqlClient", "embedded"]
     return subprocess.Popen(
