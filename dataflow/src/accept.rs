@@ -161,7 +161,7 @@ impl Accept {
     /// is kept, where somebody wants to know; else it takes again what was kept before, and copies
     /// of that are no duplicates.
     fn apply(&mut self, epoch: u64, tick: Tick) -> impl Iterator<Item = (Outcome, i64)> {
-        let sizes = self.sizes();
+        let sizes = sizes(&self.shards);
         self.apply_register(tick.directory, &tick.roll);
         self.apply_events(tick.events, &sizes);
         // Moves are settled once a tick: a ballot that left and came back has not departed.
@@ -177,10 +177,6 @@ impl Accept {
             // A later version of what was kept is no copy that came in.
             !(restores && *outcome == Outcome::Count(Count::Duplicates))
         })
-    }
-
-    fn sizes(&self) -> Vec<u32> {
-        self.shards.iter().map(Shard::len).collect()
     }
 
     fn write_down(&mut self, epoch: u64) {
@@ -288,8 +284,8 @@ impl Accept {
                     self.shards[at].take(arrival, key, seat, sizes[at], &mut round);
                 }
             }
-            group.clear();
         }
+        events.clear();
         if self.spare.len() < SPARE_MAX {
             self.spare.push(events);
         }
@@ -313,10 +309,8 @@ impl Accept {
     fn next_closed(&mut self, open_from: u64) -> Option<(u64, Tick)> {
         let next = self.ticks.first_key_value().map(|(epoch, _)| *epoch);
         let next = next.filter(|epoch| *epoch < open_from);
-        let shards = &self.shards;
-        self.journal.cut_before(next.unwrap_or(open_from), || {
-            shards.iter().map(Shard::len).collect()
-        });
+        self.journal
+            .cut_before(next.unwrap_or(open_from), || sizes(&self.shards));
         let tick = self.ticks.remove(&next?)?;
         Some((next?, tick))
     }
@@ -341,6 +335,11 @@ impl Accept {
                 .unwrap_or_else(|| STRAYS_FROM + self.strays.give(id)),
         }
     }
+}
+
+/// How many entries each shard has.
+fn sizes(shards: &[Shard]) -> Vec<u32> {
+    shards.iter().map(Shard::len).collect()
 }
 
 fn contest_hash(contest: u32, directory: &Directory, strays: &Names, hash: &KeyedHash) -> u128 {
