@@ -88,7 +88,11 @@ impl View {
         self.snapshot = Arc::clone(&publication.snapshot);
         match mark {
             Mark::None => {}
-            Mark::Restored => self.check_restored(shared)?,
+            Mark::Restored => {
+                self.check_restored(shared)?;
+                // What a checkpoint brings at once is no measure of what follows.
+                (self.said_at, self.said_messages) = (Instant::now(), self.snapshot.messages());
+            }
             Mark::Checkpoint(number) => shared.keeper.give(Given::Totals {
                 number,
                 snapshot: Arc::clone(&self.snapshot),
