@@ -209,9 +209,9 @@ impl Service {
     }
 
     /// What differs between its answers and the expected totals of its topic.
-    pub fn differences(&self, expected: &Value) -> anyhow::Result<Vec<String>> {
+    pub fn differences(&self, expected: &[Value]) -> anyhow::Result<Vec<String>> {
         let mut differences = Vec::new();
-        let mut compare = |answer: &Value, fields: &[&str]| {
+        let mut compare = |answer: &Value, expected: &Value, fields: &[&str]| {
             let differs = fields
                 .iter()
                 .filter(|field| answer[**field] != expected[**field]);
@@ -221,15 +221,19 @@ impl Service {
             self.ask(route)?
                 .with_context(|| format!("no answer of {route}"))
         };
+        let all = expected.iter().fold(Value::Null, |all, one| add(&all, one));
         let status = ask("/api/v1/status")?;
-        compare(&status, &["messages", "received", "counts", "set_aside_by"]);
-        compare(&status, &["voids", "duplicates", "refused"]);
-        let results = ask("/api/v1/results")?;
-        compare(
-            &results,
-            &["candidates", "blank", "leader", "margin", "conflicts"],
-        );
-        compare(&ask("/api/v1/locations?parent=*")?, &["locations"]);
+        let outcomes = ["messages", "received", "counts", "set_aside_by"];
+        compare(&status, &all, &outcomes);
+        compare(&status, &all, &["voids", "duplicates", "refused"]);
+        for expected in expected {
+            let contest = expected["contest_id"].as_str().context("which contest")?;
+            let results = ask(&format!("/api/v1/results?contest={contest}"))?;
+            let figures = ["candidates", "blank", "leader", "margin", "conflicts"];
+            compare(&results, expected, &figures);
+            let locations = ask(&format!("/api/v1/locations?contest={contest}&parent=*"))?;
+            compare(&locations, expected, &["locations"]);
+        }
         Ok(differences)
     }
 
@@ -302,4 +306,24 @@ fn agent() -> ureq::Agent {
         .timeout_global(Some(PATIENCE))
         .build()
         .into()
+}
+
+/// Numbers added, and those within objects; of anything else the first.
+fn add(one: &Value, other: &Value) -> Value {
+    match (one, other) {
+        (Value::Null, other) => other.clone(),
+        (Value::Number(one), Value::Number(other)) => match (one.as_u64(), other.as_u64()) {
+            (Some(one), Some(other)) => (one + other).into(),
+            _ => one.clone().into(),
+        },
+        (Value::Object(one), Value::Object(other)) => {
+            let mut sum = one.clone();
+            for (key, value) in other {
+                let added = add(&sum.get(key).cloned().unwrap_or_default(), value);
+                sum.insert(key.clone(), added);
+            }
+            Value::Object(sum)
+        }
+        _ => one.clone(),
+    }
 }

@@ -1,5 +1,5 @@
-//! `growth`: how the rate and the memory change with voters, candidates, locations, partitions
-//! and workers, each by itself.
+//! `growth`: how the rate and the memory change with voters, candidates, locations, contests,
+//! partitions and workers, each by itself.
 
 use crate::cli::Args;
 use crate::measures::side_by_side;
@@ -7,7 +7,7 @@ use crate::race::{RATE, race};
 use crate::report::Report;
 use crate::service::Shape;
 use crate::stage::Stage;
-use crate::topic::{Filling, Size};
+use crate::topic::{Filling, Size, Votes};
 
 /// One thing at a time is other than in the first row.
 pub fn measure(stage: &Stage, args: &Args) -> anyhow::Result<Report> {
@@ -21,6 +21,10 @@ pub fn measure(stage: &Stage, args: &Args) -> anyhow::Result<Report> {
     };
     let over = |partitions| Filling {
         partitions,
+        ..Filling::plain(base)
+    };
+    let contests = |contests| Filling {
+        votes: Votes::Contests(base, contests),
         ..Filling::plain(base)
     };
     let (voters, candidates, locations) = (base.voters, base.candidates, base.locations);
@@ -40,6 +44,8 @@ pub fn measure(stage: &Stage, args: &Args) -> anyhow::Result<Report> {
         ("no locations", size(voters, candidates, 0)),
         ("65 locations", size(voters, candidates, 65)),
         ("6,500 locations", size(voters, candidates, 6_500)),
+        ("10 contests", contests(10)),
+        ("100 contests", contests(100)),
         ("1 partition", over(1)),
         ("32 partitions", over(32)),
     ];

@@ -17,6 +17,7 @@ mod memory;
 mod rate;
 mod restart;
 mod skew;
+mod stall;
 mod streams;
 mod uk;
 
@@ -31,7 +32,7 @@ pub struct Measure {
 }
 
 /// All of them, the most important first.
-pub const ALL: [Measure; 12] = [
+pub const ALL: [Measure; 13] = [
     named("rate", rate::measure),
     Measure {
         is_ever_quick: false,
@@ -44,6 +45,7 @@ pub const ALL: [Measure; 12] = [
     named("skew", skew::measure),
     named("corrections", corrections::measure),
     named("memory", memory::measure),
+    named("stall", stall::measure),
     named("growth", growth::measure),
     named("idle", idle::measure),
     named("core", core::measure),

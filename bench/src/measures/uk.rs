@@ -19,9 +19,6 @@ use crate::service::{Service, Shape};
 use crate::stage::Stage;
 use crate::topic::{Filling, Topic, Votes};
 
-/// Each takes most of a minute.
-const RUNS_MAX: usize = 3;
-
 /// The constituencies.
 const SEATS: usize = 650;
 
@@ -52,7 +49,7 @@ pub fn measure(stage: &Stage, args: &Args) -> anyhow::Result<Report> {
             topic.messages
         ),
     );
-    report.rows = race(stage, &topic, &contestants, args.runs().min(RUNS_MAX))?;
+    report.rows = race(stage, &topic, &contestants, args.runs())?;
     report.ratios(RATE, "loop", "of loop");
     report.notes.push("budget: 15 to 20 s at -w 2".to_string());
     Ok(report)
