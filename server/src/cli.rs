@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 /// Counts votes while they are cast.
 ///
@@ -13,7 +13,12 @@ use clap::Parser;
 /// environment variable, and a file `.env` is read.
 #[derive(Debug, Parser)]
 #[command(name = "tallyflow", version, max_term_width = 100)]
+#[command(subcommand_negates_reqs = true)]
 pub struct Args {
+    /// What to do instead of counting
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Worker threads of each process
     #[arg(
         short,
@@ -131,14 +136,41 @@ pub struct Args {
     )]
     pub topic: String,
 
-    /// Take the register from PostgreSQL and write results to it
+    /// Take the register from PostgreSQL, unless --register names a file, and write results to it
     #[arg(
         long,
         env = "TALLYFLOW_POSTGRES",
         value_name = "URL",
-        hide_env_values = true
+        hide_env_values = true,
+        global = true
     )]
     pub postgres: Option<String>,
+
+    /// The same by single values: its host
+    #[arg(long, env = "POSTGRES_HOST", value_name = "HOST", global = true)]
+    pub postgres_host: Option<String>,
+
+    /// Its port [default: 5432]
+    #[arg(long, env = "POSTGRES_PORT", value_name = "PORT", global = true)]
+    pub postgres_port: Option<u16>,
+
+    /// The database [default: named as the user]
+    #[arg(long, env = "POSTGRES_DB", value_name = "NAME", global = true)]
+    pub postgres_db: Option<String>,
+
+    /// The user [default: postgres]
+    #[arg(long, env = "POSTGRES_USER", value_name = "NAME", global = true)]
+    pub postgres_user: Option<String>,
+
+    /// The user's password
+    #[arg(
+        long,
+        env = "POSTGRES_PASSWORD",
+        value_name = "TEXT",
+        hide_env_values = true,
+        global = true
+    )]
+    pub postgres_password: Option<String>,
 
     /// Show this election as a demo: montreal-2013 or uk-2019
     #[arg(
@@ -154,7 +186,7 @@ pub struct Args {
     pub fresh: bool,
 
     /// Let candidates, contests, locations and elections go from the register
-    #[arg(long, env = "TALLYFLOW_ALLOW_DROP")]
+    #[arg(long, env = "TALLYFLOW_ALLOW_DROP", global = true)]
     pub allow_drop: bool,
 
     /// How far behind the latest vote of its partition a vote may be without being late
@@ -203,6 +235,32 @@ pub struct Args {
         default_value = "text"
     )]
     pub log_format: LogFormat,
+}
+
+/// What to do instead of counting.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Move the register between a file and PostgreSQL
+    #[command(subcommand)]
+    Register(RegisterCommand),
+    /// Make the tables in PostgreSQL, or bring them up to date, and end
+    Migrate,
+}
+
+/// What to do with the register in PostgreSQL.
+#[derive(Debug, Subcommand)]
+pub enum RegisterCommand {
+    /// Make it that of a file (.toml or .json), whole
+    Import {
+        /// The file
+        file: PathBuf,
+    },
+    /// Print it in the form of such a file
+    Export {
+        /// As JSON instead of TOML
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// How log lines look.

@@ -15,8 +15,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{Args, LogFormat};
+use cli::{Args, Command, LogFormat, RegisterCommand};
 
+mod background;
 #[cfg(test)]
 #[path = "../tests/broker/mod.rs"]
 mod broker;
@@ -28,6 +29,7 @@ mod demo;
 mod http;
 mod operations;
 mod plan;
+mod postgres;
 mod publish;
 mod register;
 mod run;
@@ -52,19 +54,36 @@ fn main() -> ExitCode {
     let args = Args::parse();
     log_as(args.log_format);
     end_when_a_worker_panics();
-    let outcome = plan::plan(&args).map_err(Into::into).and_then(|plan| {
-        if args.local_cluster {
-            cluster::local::run(args.processes, args.listen)
-        } else {
-            run::run(&args, plan)
-        }
-    });
+    let outcome = match &args.command {
+        Some(command) => run_command(command, &args),
+        None => plan::plan(&args).map_err(Into::into).and_then(|plan| {
+            if args.local_cluster {
+                cluster::local::run(args.processes, args.listen)
+            } else {
+                run::run(&args, plan)
+            }
+        }),
+    };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("tallyflow: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Does one thing and ends.
+fn run_command(command: &Command, args: &Args) -> anyhow::Result<()> {
+    let settings = plan::postgres(args)?.ok_or(plan::PlanError::NoPostgres)?;
+    match command {
+        Command::Register(RegisterCommand::Import { file }) => {
+            register::command::import(file, &settings, args.allow_drop)
+        }
+        Command::Register(RegisterCommand::Export { json }) => {
+            register::command::export(&settings, *json)
+        }
+        Command::Migrate => Ok(postgres::migrate(&mut settings.connect()?)?),
     }
 }
 

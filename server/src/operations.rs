@@ -17,12 +17,12 @@ pub struct Facts {
     pub workers: usize,
     /// Processes.
     pub processes: usize,
-    /// Why the register file is not in force.
-    pub register_error: OnceLock<LastError>,
+    /// Why the register that was seen last is not in force.
+    pub register_error: LastError,
     /// What checkpoints are made by.
     pub keeper: OnceLock<Keeper>,
     /// Where results are written besides here.
-    pub aggregates: OnceLock<Account>,
+    pub sinks: OnceLock<Vec<Account>>,
     /// The demo, where this is one.
     pub demo: OnceLock<DemoState>,
 }
@@ -44,12 +44,11 @@ impl StatusSource for Facts {
             log: self.log.health(),
             checkpoint: self.keeper.get().map(Keeper::status),
             sinks: self
-                .aggregates
+                .sinks
                 .get()
-                .map(Account::status)
-                .into_iter()
-                .collect(),
-            register_error: self.register_error.get().and_then(LastError::get),
+                .map(|sinks| sinks.iter().map(Account::status).collect())
+                .unwrap_or_default(),
+            register_error: self.register_error.get(),
             demo: self.demo.get().map(DemoState::get),
         }
     }

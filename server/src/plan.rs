@@ -8,6 +8,7 @@ use producer::Election;
 
 use crate::cli::Args;
 use crate::cluster::{Cluster, ClusterError};
+use crate::postgres::{PostgresError, PostgresSettings};
 
 /// The directory of the log where none is named.
 const DATA: &str = "tallyflow-data";
@@ -28,6 +29,8 @@ pub struct Plan {
     pub register: RegisterFrom,
     /// The brokers of Kafka, where votes come from there.
     pub kafka: Option<String>,
+    /// Where results are written besides.
+    pub postgres: Option<PostgresSettings>,
     /// The data directory.
     pub data: PathBuf,
     /// Where checkpoints are kept.
@@ -41,6 +44,8 @@ pub struct Plan {
 pub enum RegisterFrom {
     /// A file, followed while it changes.
     File(PathBuf),
+    /// PostgreSQL, followed while it changes.
+    Database(PostgresSettings),
     /// The demo election, replayed into a directory of its own.
     Demo(Box<Election>),
 }
@@ -51,7 +56,8 @@ pub enum PlanError {
     /// Kafka without a register.
     #[error(
         "could not count votes from kafka without a register: describe the election in a file and \
-         give it with --register FILE; `producer register montreal-2013` prints one to start from"
+         give it with --register FILE; `producer register montreal-2013` prints one to start from. \
+         Or name a PostgreSQL that holds one with --postgres URL"
     )]
     KafkaAlone,
     /// A demo with Kafka.
@@ -65,12 +71,15 @@ pub enum PlanError {
     /// Checkpoints of a demo elsewhere.
     #[error("a demo keeps its checkpoints in its own directory: leave out --checkpoints")]
     DemoCheckpoints,
-    /// PostgreSQL.
+    /// The address of PostgreSQL.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
+    /// A command that needs PostgreSQL.
     #[error(
-        "could not use postgresql: this version has no support for it yet; leave out --postgres \
-         and give the register with --register FILE"
+        "could not do this without postgresql: name it with --postgres \
+         postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or with POSTGRES_HOST and the like"
     )]
-    Postgres,
+    NoPostgres,
     /// Several processes.
     #[error(
         "could not count with {0} processes: the embedded log belongs to one process; use -w for \
@@ -101,7 +110,7 @@ pub enum PlanError {
     Cluster(#[from] ClusterError),
     /// `--fresh` without a demo.
     #[error(
-        "--fresh starts a demo anew and touches no other votes: leave it out, or leave out --register"
+        "--fresh starts a demo anew and touches no other votes: leave it out, or name a demo with --demo"
     )]
     FreshRegister,
     /// No such demo.
@@ -117,37 +126,53 @@ pub enum PlanError {
 
 /// Says what the flags mean.
 pub fn plan(args: &Args) -> Result<Plan, PlanError> {
-    if args.postgres.is_some() {
-        return Err(PlanError::Postgres);
-    }
-    check_kafka(args)?;
+    let postgres = postgres(args)?;
+    check_kafka(args, postgres.is_some())?;
     let cluster = cluster(args)?;
-    let register = register(args)?;
+    let register = register(args, postgres.as_ref())?;
     let default = match register {
-        RegisterFrom::File(_) => DATA,
+        RegisterFrom::File(_) | RegisterFrom::Database(_) => DATA,
         RegisterFrom::Demo(_) => DEMO_DATA,
     };
     let data = args.data.clone().unwrap_or_else(|| default.into());
     let checkpoints = match (&args.checkpoints, &register) {
         (Some(_), RegisterFrom::Demo(_)) => return Err(PlanError::DemoCheckpoints),
-        (Some(place), RegisterFrom::File(_)) => place.clone(),
+        (Some(place), _) => place.clone(),
         (None, _) => data.join(CHECKPOINTS).display().to_string(),
     };
     Ok(Plan {
         register,
         kafka: args.kafka.clone(),
+        postgres,
         data,
         checkpoints,
         cluster,
     })
 }
 
-fn check_kafka(args: &Args) -> Result<(), PlanError> {
+/// Where PostgreSQL is, if it is to be used.
+pub fn postgres(args: &Args) -> Result<Option<PostgresSettings>, PlanError> {
+    if let Some(url) = &args.postgres {
+        return Ok(Some(PostgresSettings::parse(url)?));
+    }
+    let of = |host| {
+        PostgresSettings::of(
+            host,
+            args.postgres_port,
+            args.postgres_db.as_deref(),
+            args.postgres_user.as_deref(),
+            args.postgres_password.as_deref(),
+        )
+    };
+    Ok(args.postgres_host.as_deref().map(of))
+}
+
+fn check_kafka(args: &Args, with_postgres: bool) -> Result<(), PlanError> {
     if args.kafka.is_some() {
         if args.demo.is_some() || args.fresh {
             return Err(PlanError::KafkaDemo);
         }
-        if args.register.is_none() {
+        if args.register.is_none() && !with_postgres {
             return Err(PlanError::KafkaAlone);
         }
         return Ok(());
@@ -187,18 +212,18 @@ fn cluster(args: &Args) -> Result<Option<Cluster>, PlanError> {
     }
 }
 
-fn register(args: &Args) -> Result<RegisterFrom, PlanError> {
-    match (&args.register, &args.demo) {
-        (Some(_), _) if args.fresh => Err(PlanError::FreshRegister),
-        (Some(file), _) => Ok(RegisterFrom::File(file.clone())),
-        (None, demo) => {
-            let name = demo.as_deref().unwrap_or(DEMO);
-            let election = Election::named(name).ok_or_else(|| PlanError::UnknownDemo {
-                name: name.to_string(),
-            })?;
-            Ok(RegisterFrom::Demo(Box::new(
-                election.map_err(PlanError::Demo)?,
-            )))
+fn register(args: &Args, postgres: Option<&PostgresSettings>) -> Result<RegisterFrom, PlanError> {
+    let demo = match (&args.register, &args.demo, postgres) {
+        (Some(_), _, _) | (None, None, Some(_)) if args.fresh => {
+            return Err(PlanError::FreshRegister);
         }
-    }
+        (Some(file), _, _) => return Ok(RegisterFrom::File(file.clone())),
+        (None, None, Some(settings)) => return Ok(RegisterFrom::Database(settings.clone())),
+        (None, demo, _) => demo.as_deref().unwrap_or(DEMO),
+    };
+    let election = Election::named(demo).ok_or_else(|| PlanError::UnknownDemo {
+        name: demo.to_string(),
+    })?;
+    let election = election.map_err(PlanError::Demo)?;
+    Ok(RegisterFrom::Demo(Box::new(election)))
 }

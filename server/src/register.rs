@@ -1,25 +1,25 @@
-//! The register from a file, followed while it changes: a path in, checked registers out.
+//! The register as it comes from outside, followed while it changes: checked registers out.
 //!
-//! Each is taken over whole or refused whole, with every problem named; the last good one stays.
-//! Polls the file, since editors replace, truncate and rename in too many ways to follow, and
-//! reads it only when it has kept still between two looks.
+//! A source reads it; each that it reads is taken over whole or refused whole, with every problem
+//! named, and the last good one stays.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use dataflow::register::{Problem, Register, RegisterChange};
 
+use crate::postgres::PostgresError;
+
+pub mod command;
+pub mod database;
+pub mod file;
 mod parse;
 
-/// How often the file is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
-
-/// The largest register file: room for tens of millions of voters would want a database.
-pub const FILE_BYTES_MAX: u64 = 2 << 30;
+/// How long a source that is waited for is left alone before it is asked again.
+const RETRY: Duration = Duration::from_millis(500);
 
 /// Why a register is not taken over.
 #[derive(Debug, thiserror::Error)]
@@ -40,19 +40,40 @@ pub enum RegisterError {
         /// Where and why.
         reason: String,
     },
+    /// The database cannot be asked.
+    #[error("could not read the register: {0}")]
+    Database(#[from] PostgresError),
     /// It may not come in force.
-    #[error("the register '{}' is refused: {}", .path.display(), list(.problems))]
+    #[error("the register {from} is refused: {}", list(.problems))]
     Refused {
-        /// The file.
-        path: PathBuf,
+        /// Where it is from.
+        from: String,
         /// All of them.
         problems: Vec<Problem>,
     },
+    /// The end came before there was one.
+    #[error("ended while waiting for a register")]
+    Ended,
 }
 
 fn list(problems: &[Problem]) -> String {
     let texts: Vec<String> = problems.iter().map(Problem::to_string).collect();
     texts.join("; ")
+}
+
+/// Where a register comes from.
+pub trait RegisterSource: Send + 'static {
+    /// How it is called in errors, such as `'club.toml'`.
+    fn name(&self) -> String;
+
+    /// Whether a start waits for a first register that can be used; else it fails.
+    fn is_waited_for(&self) -> bool;
+
+    /// Reads it, unchecked; `None` where it is known to be the one in force.
+    fn read(&mut self, in_force: &Register) -> Result<Option<Register>, RegisterError>;
+
+    /// Waits until it may have changed, or until `stop`.
+    fn wait(&mut self, stop: &AtomicBool);
 }
 
 /// The last reason for which a register was not taken over, until one is.
@@ -65,8 +86,12 @@ impl LastError {
         self.lock().clone()
     }
 
-    fn set(&self, error: Option<String>) {
-        *self.lock() = error;
+    /// Sets or clears it. True: it was another before.
+    fn set(&self, error: Option<String>) -> bool {
+        let mut last = self.lock();
+        let is_new = *last != error;
+        *last = error;
+        is_new
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<String>> {
@@ -75,55 +100,60 @@ impl LastError {
     }
 }
 
-/// A register file.
-pub struct RegisterFile {
-    path: PathBuf,
+/// A register and its source.
+pub struct Followed {
+    source: Box<dyn RegisterSource>,
     change: RegisterChange,
     in_force: Arc<Register>,
-    seen: Option<Stamp>,
     last_error: LastError,
 }
 
-/// What tells one state of a file from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    modified: Option<SystemTime>,
-    bytes: u64,
-}
-
-impl RegisterFile {
-    /// Reads the file at the start. If it cannot be used and there is one that was in force
-    /// before, that one is; else the error is final. `last_good` is the one with which the votes
-    /// so far were counted; without one they are counted from the log anew, so the register may
-    /// be any.
+impl Followed {
+    /// Reads the register at the start. If it cannot be used and there is one that was in force
+    /// before, that one is; else the error is final, or the register is waited for.
+    ///
+    /// `last_good` is the one with which the votes so far were counted; without one they are
+    /// counted from the log anew, so the register may be any. `waiting` is told what is waited for.
     pub fn open(
-        path: &Path,
+        mut source: Box<dyn RegisterSource>,
         last_good: Option<Arc<Register>>,
         change: RegisterChange,
-    ) -> Result<Self, RegisterError> {
-        let last_error = LastError::default();
-        let seen = stamp(path);
+        last_error: LastError,
+        waiting: impl Fn(Option<String>),
+        stop: &AtomicBool,
+    ) -> Result<Followed, RegisterError> {
         let none = Arc::default();
         let before = last_good.as_ref().unwrap_or(&none);
         let first = RegisterChange {
             recounted: last_good.is_none(),
             ..change
         };
-        let read = read(path).and_then(|register| accept(path, register, before, first));
-        let in_force = match (read, last_good) {
-            (Ok(register), _) => Arc::new(register),
-            (Err(error), Some(last_good)) => {
-                tracing::error!(%error, "counting goes on with the register that was in force last");
-                last_error.set(Some(error.to_string()));
-                last_good
+        let in_force = loop {
+            match read(&mut *source, before, first) {
+                Ok(register) => break register.map_or_else(|| Arc::clone(before), Arc::new),
+                Err(error) if last_good.is_some() => {
+                    tracing::error!(%error, "counting goes on with the register that was in force last");
+                    last_error.set(Some(error.to_string()));
+                    break Arc::clone(before);
+                }
+                Err(error) if source.is_waited_for() => {
+                    if last_error.set(Some(error.to_string())) {
+                        tracing::error!(%error, "waiting for a register");
+                    }
+                    waiting(Some(format!("a register {}", source.name())));
+                }
+                Err(error) => return Err(error),
             }
-            (Err(error), None) => return Err(error),
+            if stop.load(Ordering::Relaxed) {
+                return Err(RegisterError::Ended);
+            }
+            thread::park_timeout(RETRY);
         };
-        Ok(RegisterFile {
-            path: path.to_path_buf(),
+        waiting(None);
+        Ok(Followed {
+            source,
             change,
             in_force,
-            seen,
             last_error,
         })
     }
@@ -133,27 +163,17 @@ impl RegisterFile {
         Arc::clone(&self.in_force)
     }
 
-    /// The last reason for which a register was not taken over.
-    pub fn last_error(&self) -> LastError {
-        self.last_error.clone()
-    }
-
-    /// Follows the file until `stop`, on a thread of its own; hands over each register that comes
-    /// in force.
+    /// Follows the source until `stop`, on a thread of its own; hands over each register that
+    /// comes in force.
     pub fn follow(
         mut self,
         stop: Arc<AtomicBool>,
         hand_over: impl Fn(Arc<Register>) + Send + 'static,
     ) -> std::io::Result<JoinHandle<()>> {
         let follow = move || {
-            let mut before = self.seen;
             while !stop.load(Ordering::Relaxed) {
-                thread::park_timeout(LOOK_EVERY);
-                let now = stamp(&self.path);
-                let still = now == before;
-                before = now;
-                if still && now != self.seen {
-                    self.seen = now;
+                self.source.wait(&stop);
+                if !stop.load(Ordering::Relaxed) {
                     self.look(&hand_over);
                 }
             }
@@ -164,69 +184,53 @@ impl RegisterFile {
     }
 
     fn look(&mut self, hand_over: &impl Fn(Arc<Register>)) {
-        let read = read(&self.path)
-            .and_then(|register| accept(&self.path, register, &self.in_force, self.change));
-        match read {
+        match read(&mut *self.source, &self.in_force, self.change) {
             Ok(register) => {
                 self.last_error.set(None);
-                if register == *self.in_force {
-                    return;
+                if let Some(register) = register {
+                    self.in_force = Arc::new(register);
+                    let version = self.in_force.version();
+                    tracing::info!(version, "a new register is in force");
+                    hand_over(self.in_force());
                 }
-                self.in_force = Arc::new(register);
-                tracing::info!(
-                    version = self.in_force.version(),
-                    "a new register is in force"
-                );
-                hand_over(self.in_force());
             }
             Err(error) => {
-                tracing::error!(%error, "the last good register stays in force");
-                self.last_error.set(Some(error.to_string()));
+                if self.last_error.set(Some(error.to_string())) {
+                    tracing::error!(%error, "the last good register stays in force");
+                }
             }
         }
     }
 }
 
-fn stamp(path: &Path) -> Option<Stamp> {
-    let metadata = fs::metadata(path).ok()?;
-    Some(Stamp {
-        modified: metadata.modified().ok(),
-        bytes: metadata.len(),
-    })
-}
-
-/// Reads a register without checking it.
-pub fn read(path: &Path) -> Result<Register, RegisterError> {
-    let fail = |source| RegisterError::Read {
-        path: path.to_path_buf(),
-        source,
-    };
-    let bytes = fs::metadata(path).map_err(fail)?.len();
-    if bytes > FILE_BYTES_MAX {
-        return Err(fail(std::io::Error::other(format!(
-            "it has {bytes} bytes; at most {FILE_BYTES_MAX} are read"
-        ))));
-    }
-    let text = fs::read_to_string(path).map_err(fail)?;
-    parse::parse(path, &text)
-}
-
-fn accept(
-    path: &Path,
-    register: Register,
+/// Reads and checks; `None` for the one that is in force.
+fn read(
+    source: &mut dyn RegisterSource,
     in_force: &Register,
     change: RegisterChange,
-) -> Result<Register, RegisterError> {
+) -> Result<Option<Register>, RegisterError> {
+    let Some(register) = source.read(in_force)? else {
+        return Ok(None);
+    };
+    check(&register, in_force, change, || source.name())?;
+    Ok((register != *in_force).then_some(register))
+}
+
+/// Whether a register may come in force after another.
+fn check(
+    register: &Register,
+    in_force: &Register,
+    change: RegisterChange,
+    from: impl Fn() -> String,
+) -> Result<(), RegisterError> {
     let mut problems = register.check();
     if problems.is_empty() {
         problems = register.check_against(in_force, change);
     }
     if problems.is_empty() {
-        Ok(register)
+        Ok(())
     } else {
-        Err(RegisterError::Refused {
-            path: path.to_path_buf(),
-            problems,
-        })
+        let from = from();
+        Err(RegisterError::Refused { from, problems })
     }
 }

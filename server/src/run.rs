@@ -1,10 +1,9 @@
 //! Starts everything in order, waits for the end, and ends it in order.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use dataflow::register::{Register, RegisterChange};
@@ -18,9 +17,13 @@ use crate::cluster::Hello;
 use crate::count::{BeginSettings, CountError, Counting, Reach, Settings as CountSettings, begin};
 use crate::operations::Facts;
 use crate::plan::{Plan, RegisterFrom};
+use crate::postgres::PostgresSettings;
 use crate::publish::{CHANGES_BYTES_MAX, CHANGES_KEPT, Publisher};
-use crate::register::RegisterFile;
-use crate::sink::aggregates::{AggregateSettings, Aggregates};
+use crate::register::database::RegisterDatabase;
+use crate::register::file::RegisterFile;
+use crate::register::{Followed, LastError, RegisterSource};
+use crate::sink::aggregates::AggregateSettings;
+use crate::sink::{Follower, aggregates, results, votes};
 use crate::source::embedded::EmbeddedLog;
 use crate::source::kafka::{KafkaLog, KafkaSettings};
 use crate::source::{Log, Writer};
@@ -28,6 +31,9 @@ use crate::{demo, http};
 
 /// The longest topic name, as Kafka has it.
 const TOPIC_BYTES_MAX: usize = 249;
+
+/// How long a helping thread may take to end.
+const HELPER_ENDS_MAX: Duration = Duration::from_secs(2);
 
 /// Runs the service until it is told to end or cannot go on.
 pub fn run(args: &Args, plan: Plan) -> anyhow::Result<()> {
@@ -96,7 +102,7 @@ impl AnyLog {
 
 fn open_log(args: &Args, plan: &Plan) -> anyhow::Result<AnyLog> {
     match &plan.register {
-        RegisterFrom::File(_) => demo::refuse_demo(&plan.data)?,
+        RegisterFrom::File(_) | RegisterFrom::Database(_) => demo::refuse_demo(&plan.data)?,
         RegisterFrom::Demo(election) => {
             demo::prepare(&plan.data, election.election_id(), &args.topic, args.fresh)?;
         }
@@ -130,7 +136,7 @@ struct Failure {
 #[derive(Default)]
 struct Started {
     counting: Option<Counting>,
-    aggregates: Option<Aggregates>,
+    sinks: Vec<Follower>,
     helpers: Vec<JoinHandle<()>>,
 }
 
@@ -140,8 +146,10 @@ struct Service {
     begin: BeginSettingsLater,
     register: RegisterFrom,
     change: RegisterChange,
-    /// Where results go, where votes come from Kafka.
+    /// Where aggregates go, where votes come from Kafka.
     aggregates: Option<AggregateSettings>,
+    /// Where results go, where there is PostgreSQL.
+    postgres: Option<PostgresSettings>,
     publisher: Publisher,
     reach: Reach,
     facts: Arc<Facts>,
@@ -201,6 +209,7 @@ impl Service {
                     create_topics: !args.no_create_topics,
                 }
             }),
+            postgres: plan.postgres.filter(|_| args.process == 0),
             change: RegisterChange {
                 allow_drop: args.allow_drop,
                 recounted: false,
@@ -211,8 +220,8 @@ impl Service {
                 log: log.log(),
                 workers: args.workers.into(),
                 processes: args.processes.into(),
-                register_error: OnceLock::new(),
-                aggregates: OnceLock::new(),
+                register_error: LastError::default(),
+                sinks: OnceLock::new(),
                 keeper: OnceLock::new(),
                 demo: OnceLock::new(),
             }),
@@ -305,7 +314,7 @@ impl Service {
         let waiting = |what| self.publisher.set_waiting(what);
         let begun = begin(settings, &*log.log(), &waiting, self.reach.stop_flag())?;
         let before = begun.before().map(|before| Arc::clone(&before.register));
-        let (register, file) = self.open_register(before)?;
+        let (register, followed) = self.open_register(before)?;
         let (told, reach) = (failed.clone(), self.reach.clone());
         let counting = Counting::start(
             self.count.clone(),
@@ -324,10 +333,9 @@ impl Service {
         // Set here only.
         let _ = self.facts.keeper.set(counting.keeper());
         let mut helpers = Vec::new();
-        if let Some(file) = file {
-            let _ = self.facts.register_error.set(file.last_error());
+        if let Some(followed) = followed {
             let hand_over = move |register| reach.adopt(register);
-            helpers.push(file.follow(Arc::clone(&self.stop), hand_over)?);
+            helpers.push(followed.follow(Arc::clone(&self.stop), hand_over)?);
         }
         if let (RegisterFrom::Demo(election), AnyLog::Embedded(log)) = (&self.register, log) {
             let (state, thread) = demo::start(
@@ -340,35 +348,53 @@ impl Service {
             let _ = self.facts.demo.set(state);
             helpers.push(thread);
         }
-        let aggregates = match &self.aggregates {
-            Some(settings) => {
-                let started = Aggregates::start(settings.clone(), self.publisher.clone())?;
-                let _ = self.facts.aggregates.set(started.account());
-                Some(started)
-            }
-            None => None,
-        };
+        let sinks = self.start_sinks()?;
+        let accounts = sinks.iter().map(Follower::account).collect();
+        let _ = self.facts.sinks.set(accounts);
         *self.started() = Started {
             counting: Some(counting),
-            aggregates,
+            sinks,
             helpers,
         };
         Ok(())
     }
 
+    fn start_sinks(&self) -> anyhow::Result<Vec<Follower>> {
+        let mut sinks = Vec::new();
+        if let Some(settings) = &self.aggregates {
+            sinks.push(aggregates::start(settings.clone(), self.publisher.clone())?);
+        }
+        if let Some(settings) = &self.postgres {
+            let thread = "could not start a thread";
+            let started = results::start(settings.clone(), self.publisher.clone());
+            sinks.push(started.context(thread)?);
+            let log = Arc::clone(&self.facts.log);
+            let started = votes::start(settings.clone(), log, self.publisher.clone());
+            sinks.push(started.context(thread)?);
+        }
+        Ok(sinks)
+    }
+
     fn open_register(
         &self,
         last_good: Option<Arc<Register>>,
-    ) -> anyhow::Result<(Arc<Register>, Option<RegisterFile>)> {
-        match &self.register {
+    ) -> anyhow::Result<(Arc<Register>, Option<Followed>)> {
+        let source: Box<dyn RegisterSource> = match &self.register {
             // Process 0 reads it for all.
-            _ if self.count.process > 0 => Ok((last_good.unwrap_or_default(), None)),
-            RegisterFrom::File(path) => {
-                let file = RegisterFile::open(Path::new(path), last_good, self.change)?;
-                Ok((file.in_force(), Some(file)))
-            }
-            RegisterFrom::Demo(election) => Ok((Arc::new(election.register()), None)),
-        }
+            _ if self.count.process > 0 => return Ok((last_good.unwrap_or_default(), None)),
+            RegisterFrom::File(path) => Box::new(RegisterFile::new(path)),
+            RegisterFrom::Database(settings) => Box::new(RegisterDatabase::new(settings.clone())),
+            RegisterFrom::Demo(election) => return Ok((Arc::new(election.register()), None)),
+        };
+        let followed = Followed::open(
+            source,
+            last_good,
+            self.change,
+            self.facts.register_error.clone(),
+            |what| self.publisher.set_waiting(what),
+            self.reach.stop_flag(),
+        )?;
+        Ok((followed.in_force(), Some(followed)))
     }
 
     /// Ends the counting with a last checkpoint.
@@ -380,14 +406,10 @@ impl Service {
             let _ = starting.join();
             let started = std::mem::take(&mut *service.started());
             let counted = started.counting.map_or(Ok(()), Counting::join);
-            if let Some(aggregates) = started.aggregates {
-                aggregates.end();
-            }
+            // One after the other, but none longer than its time.
+            started.sinks.into_iter().for_each(Follower::end);
             service.stop.store(true, Ordering::Relaxed);
-            for helper in started.helpers {
-                helper.thread().unpark();
-                let _ = helper.join();
-            }
+            started.helpers.into_iter().for_each(join_soon);
             counted.context("could not end the counting well")
         };
         tokio::task::spawn_blocking(end)
@@ -404,12 +426,26 @@ impl Service {
             counting.abandon();
         }
         // What it has not written yet, the next start does.
-        std::mem::forget(started.aggregates);
+        std::mem::forget(started.sinks);
         Ok(())
     }
 
     fn started(&self) -> std::sync::MutexGuard<'_, Started> {
         // What is started is whole whoever panicked while holding it.
         self.started.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits for a thread that has been told to end; one that waits for somebody who does not answer
+/// is left behind.
+fn join_soon(helper: JoinHandle<()>) {
+    let deadline = Instant::now() + HELPER_ENDS_MAX;
+    while !helper.is_finished() && Instant::now() < deadline {
+        helper.thread().unpark();
+        thread::sleep(Duration::from_millis(5));
+    }
+    if helper.is_finished() {
+        // One that has panicked has said so.
+        let _ = helper.join();
     }
 }

@@ -192,7 +192,8 @@ impl Snapshot {
         })
     }
 
-    fn named_offsets(&self) -> BTreeMap<String, i64> {
+    /// The next offset of each `topic/partition`.
+    pub fn named_offsets(&self) -> BTreeMap<String, i64> {
         self.next_offsets()
             .map(|(partition, next)| (format!("{}/{partition}", self.settings.topic), next))
             .collect()

@@ -26,6 +26,7 @@ use dataflow::view::Snapshot;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::background;
 use crate::checkpoint::{Counts, Damaged, Place, Run};
 use part::Keeping;
 
@@ -188,7 +189,10 @@ impl Keeper {
         let theirs = Arc::clone(&state);
         let thread = thread::Builder::new()
             .name("checkpoint".to_string())
-            .spawn(move || Keeping::new(settings, theirs, say, wake).run(&receiver))?;
+            .spawn(move || {
+                background::let_others_go_first();
+                Keeping::new(settings, theirs, say, wake).run(&receiver);
+            })?;
         let keeper = Keeper {
             given,
             words,

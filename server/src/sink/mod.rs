@@ -5,6 +5,13 @@
 //! the latest of each row to catch up with.
 
 pub mod aggregates;
+mod ending;
+mod follow;
+pub mod results;
+#[cfg(test)]
+mod scene;
 mod status;
+pub mod votes;
 
+pub use follow::Follower;
 pub use status::{Account, SinkStatus};

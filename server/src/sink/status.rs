@@ -94,13 +94,18 @@ impl Account {
 
     /// All rows up to and with a tick are written, so many of them in this round.
     pub(super) fn finish_round(&self, tick: u64, rows: u64) {
+        self.add_rows(rows);
         let mut entries = self.entries();
-        entries.rows_written += rows;
         entries.tick = Some(tick);
         entries.last_error = None;
-        self.rows_written.increment(rows);
         self.tick.set(tick as f64);
         self.is_failing.set(0.0);
+    }
+
+    /// Rows of a round that is not finished yet have been written.
+    pub(super) fn add_rows(&self, rows: u64) {
+        self.entries().rows_written += rows;
+        self.rows_written.increment(rows);
     }
 
     /// A try has failed. True: the one before it had not, or for another reason.

@@ -6,9 +6,12 @@
 
 mod conditional;
 mod crash;
+mod database;
 mod demo;
 mod limits;
 mod place;
+#[path = "../postgres/mod.rs"]
+mod postgres;
 mod register;
 mod resume;
 mod routes;

@@ -59,6 +59,7 @@ impl Ledger {
     }
 
     /// The tick of the last settled round.
+    #[cfg(test)]
     pub fn tick(&self) -> Option<u64> {
         self.settled.as_ref().map(|(tick, _)| *tick)
     }

@@ -17,9 +17,10 @@ use serde_json::Value;
 
 use super::super::status::SinkState;
 use super::rows::Topic;
-use super::scene::{register, ticks, vote};
-use super::{AggregateError, AggregateSettings, Aggregates};
+use super::{AggregateError, AggregateSettings, start};
 use crate::publish::Publisher;
+use crate::sink::Follower;
+use crate::sink::scene::{register, ticks, vote};
 use broker::Broker;
 
 use crate::broker;
@@ -65,8 +66,8 @@ impl Stage {
         }
     }
 
-    fn start(&self) -> Aggregates {
-        let started = Aggregates::start(self.settings(), self.publisher.clone());
+    fn start(&self) -> Follower {
+        let started = start(self.settings(), self.publisher.clone());
         started.expect("the options are sound")
     }
 
@@ -154,8 +155,10 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-fn until_written(sink: &Aggregates, tick: u64) {
-    until("the tick is written", || sink.status().tick == Some(tick));
+fn until_written(sink: &Follower, tick: u64) {
+    until("the tick is written", || {
+        sink.account().status().tick == Some(tick)
+    });
 }
 
 /// Three ticks in which something changes each time.
@@ -174,17 +177,17 @@ fn rows_are_written_followed_and_taken_over_by_the_next_start() {
     let sink = stage.start();
     let tick = stage.publish();
     // Published but still catching up: nobody may see it yet.
-    assert_eq!(sink.status().state, SinkState::Waiting);
+    assert_eq!(sink.account().status().state, SinkState::Waiting);
     stage.publisher.set_ready();
     until_written(&sink, tick);
     stage.check();
-    let status = sink.status();
+    let status = sink.account().status();
     assert_eq!((status.state, status.rows_written), (SinkState::Ok, 10));
     assert_eq!((status.lag_ms, status.last_error), (Some(0), None));
     let tick = stage.publish();
     until_written(&sink, tick);
     stage.check();
-    assert_eq!(sink.status().rows_written, 13);
+    assert_eq!(sink.account().status().rows_written, 13);
     // The last round has what was published just before the end.
     stage.publish();
     let account = sink.account();
@@ -243,16 +246,16 @@ fn a_broker_that_was_away_gets_the_latest_of_each_row() {
     stage.publish();
     let tick = stage.publish();
     until("the failure shows", || {
-        sink.status().state == SinkState::Failing
+        sink.account().status().state == SinkState::Failing
     });
-    let status = sink.status();
+    let status = sink.account().status();
     assert!(
         status.last_error.is_some() && status.lag_ms == Some(20),
         "{status:?}"
     );
     broker.start_again();
     until_written(&sink, tick);
-    assert_eq!(sink.status().state, SinkState::Ok);
+    assert_eq!(sink.account().status().state, SinkState::Ok);
     stage.check();
     sink.end();
 }
@@ -270,7 +273,7 @@ fn a_topic_that_was_deleted_is_made_and_written_anew() {
     until_written(&sink, tick);
     stage.check();
     // All rows twice: nobody knows which of the second round were stored.
-    assert_eq!(sink.status().rows_written, 20);
+    assert_eq!(sink.account().status().rows_written, 20);
     sink.end();
 }
 
@@ -300,7 +303,7 @@ fn foreign_values_and_removals_in_a_topic_that_was_there_are_put_right() {
     let sink = stage.start();
     until_written(&sink, tick);
     // Six rows, four of candidates, and two removals.
-    assert_eq!(sink.status().rows_written, 12);
+    assert_eq!(sink.account().status().rows_written, 12);
     sink.end();
 }
 
@@ -314,12 +317,12 @@ fn what_keeps_it_from_writing_is_said_and_it_ends_all_the_same() {
         create_topics: false,
         ..stage.settings()
     };
-    let sink = Aggregates::start(settings, stage.publisher.clone());
+    let sink = start(settings, stage.publisher.clone());
     let sink = sink.expect("the options are sound");
     until("the failure shows", || {
-        sink.status().state == SinkState::Failing
+        sink.account().status().state == SinkState::Failing
     });
-    let said = sink.status().last_error.unwrap_or_default();
+    let said = sink.account().status().last_error.unwrap_or_default();
     assert!(said.contains("cleanup.policy=compact"), "{said}");
     let started = Instant::now();
     sink.end();
@@ -329,7 +332,7 @@ fn what_keeps_it_from_writing_is_said_and_it_ends_all_the_same() {
         options: vec![("no.such.option".to_string(), "1".to_string())],
         ..stage.settings()
     };
-    let refused = Aggregates::start(settings, stage.publisher.clone());
+    let refused = start(settings, stage.publisher.clone());
     assert!(matches!(refused, Err(AggregateError::Option { .. })));
 }
 
@@ -351,11 +354,11 @@ fn a_broker_that_never_was_there_does_not_hold_up_the_end() {
         options: Vec::new(),
         create_topics: true,
     };
-    let sink = Aggregates::start(settings, publisher).expect("the options are sound");
+    let sink = start(settings, publisher).expect("the options are sound");
     until("the failure shows", || {
-        sink.status().state == SinkState::Failing
+        sink.account().status().state == SinkState::Failing
     });
-    let said = sink.status().last_error.unwrap_or_default();
+    let said = sink.account().status().last_error.unwrap_or_default();
     assert!(
         said.contains("check that it runs") && said.contains("refused"),
         "{said}"

@@ -16,12 +16,12 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::runtime::Runtime;
 
 use super::KEYS_MAX;
-use super::ending::Ending;
 use super::error::AggregateError;
 use super::ledger::Ledger;
 use super::rows::Topic;
 use super::settings::AggregateSettings;
 use super::writer::{Problem, Writer};
+use crate::sink::ending::Ending;
 
 /// How long a cluster may take to make a topic and to tell all its brokers.
 const MAKING_MAX: Duration = Duration::from_secs(20);

@@ -14,10 +14,10 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 
-use super::ending::Ending;
 use super::error::AggregateError;
 use super::ledger::Message;
 use super::settings::AggregateSettings;
+use crate::sink::ending::Ending;
 
 /// How long a row is tried before the sink begins anew.
 const MESSAGE_TIMEOUT_MS: u32 = 30_000;

@@ -59,7 +59,8 @@ impl Home {
             command.env_remove(name);
         }
         command.arg("--data").arg(self.path().join("data"));
-        if !flags.contains(&"--demo") {
+        let says_register = |flag: &&str| ["--demo", "--postgres", "--register"].contains(flag);
+        if !flags.iter().any(says_register) {
             command.arg("--register").arg(self.register());
         }
         if !flags.contains(&"--listen") {

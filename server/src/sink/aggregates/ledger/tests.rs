@@ -4,9 +4,9 @@
 use dataflow::register::Register;
 use serde_json::{Value, json};
 
-use super::super::scene::{register, ticks, vote};
 use super::*;
 use crate::publish::Publisher;
+use crate::sink::scene::{register, ticks, vote};
 
 /// The topics as their readers see them.
 #[derive(Default)]

@@ -1,0 +1,80 @@
+//! What can go wrong with PostgreSQL, in words for an operator; no password is in any of them.
+
+/// See the module.
+#[derive(Debug, thiserror::Error)]
+pub enum PostgresError {
+    /// The URL has no form that is known. It may hold a password, so it is not shown.
+    #[error(
+        "could not read the address of postgresql: write it as \
+         postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+    )]
+    Address,
+    /// No connection.
+    #[error("could not reach postgresql at {to}: {}", said(.source))]
+    Connect {
+        /// Where.
+        to: String,
+        /// Why not.
+        source: postgres::Error,
+    },
+    /// A statement failed, or the connection was lost.
+    #[error("postgresql could not {doing}: {}", said(.source))]
+    Query {
+        /// What was wanted.
+        doing: &'static str,
+        /// Why not.
+        source: postgres::Error,
+    },
+    /// The schema could not be brought up to date.
+    #[error(
+        "could not bring the tables in postgresql up to date: {0}. The user needs CREATE on the \
+         schema for that; let its owner run `tallyflow migrate` where it shall not have it"
+    )]
+    Migrate(String),
+    /// The schema is of a later version of the program.
+    #[error(
+        "the tables in postgresql are of a newer tallyflow (schema {found}, this one knows \
+         {known}): use that one, or a database of its own"
+    )]
+    Newer {
+        /// The schema's version.
+        found: i32,
+        /// The newest that is known.
+        known: i32,
+    },
+    /// The schema is not what the program made.
+    #[error(
+        "the tables in postgresql were made by another tallyflow: its migration {0} is not this \
+         one's; use a database of its own"
+    )]
+    Other(String),
+}
+
+impl PostgresError {
+    /// For `map_err`: what was being done.
+    pub fn doing(doing: &'static str) -> impl Fn(postgres::Error) -> PostgresError {
+        move |source| PostgresError::Query { doing, source }
+    }
+}
+
+/// What the server said, or what happened to the connection; the crate's own text is but its kind.
+fn said(error: &postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(error) => {
+            let hint = error
+                .detail()
+                .or(error.hint())
+                .map(|hint| format!(" ({hint})"));
+            format!("{}{}", error.message(), hint.unwrap_or_default())
+        }
+        None => {
+            let mut text = error.to_string();
+            let mut source = std::error::Error::source(error);
+            while let Some(error) = source {
+                text = format!("{text}: {error}");
+                source = error.source();
+            }
+            text
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! `tallyflow register import` and `export`: the register between a file and PostgreSQL.
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::Context;
+use dataflow::register::{Register, RegisterChange};
+use postgres::types::ToSql;
+use postgres::{Client, IsolationLevel, Transaction};
+
+use super::{RegisterError, check, database, file};
+use crate::postgres::{PostgresError, PostgresSettings, migrate};
+
+/// The tables, those that others name last.
+const TABLES: [&str; 5] = ["voters", "locations", "candidates", "contests", "elections"];
+
+/// Makes the register of the database that of a file, in one transaction. Rows that only the
+/// database has go; without `allow_drop`, none go that votes could be for.
+pub fn import(path: &Path, settings: &PostgresSettings, allow_drop: bool) -> anyhow::Result<()> {
+    let register = file::read(path)?;
+    let mut client = settings.connect()?;
+    migrate(&mut client)?;
+    let failed = PostgresError::doing("take the register");
+    let mut transaction = client.transaction().map_err(&failed)?;
+    // Against two imports at a time, and whoever edits meanwhile.
+    let lock = format!(
+        "LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE",
+        TABLES.join(", ")
+    );
+    transaction.batch_execute(&lock).map_err(&failed)?;
+    let before = whole(&mut transaction).map_err(&failed)?;
+    let change = RegisterChange {
+        allow_drop,
+        recounted: before.contests.is_empty(),
+    };
+    check(&register, &before, change, || {
+        format!("'{}'", path.display())
+    })?;
+    replace(&mut transaction, &register).map_err(&failed)?;
+    transaction.commit().map_err(&failed)?;
+    println!(
+        "the register in postgresql at {settings} is that of '{}' now: {} elections, {} contests, \
+         {} candidates, {} locations, {} voters",
+        path.display(),
+        register.elections.len(),
+        register.contests.len(),
+        register.candidates.len(),
+        register.locations.len(),
+        register.voters.len(),
+    );
+    Ok(())
+}
+
+/// Prints the register of the database in the form of a file: TOML, or JSON.
+pub fn export(settings: &PostgresSettings, as_json: bool) -> anyhow::Result<()> {
+    let mut client = settings.connect()?;
+    migrate(&mut client)?;
+    let register = read(&mut client).map_err(RegisterError::from)?;
+    let text = if as_json {
+        serde_json::to_string_pretty(&register)? + "\n"
+    } else {
+        toml::to_string(&register)?
+    };
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .context("could not print the register")
+}
+
+fn read(client: &mut Client) -> Result<Register, PostgresError> {
+    let failed = PostgresError::doing("read the register");
+    let mut transaction = client
+        .build_transaction()
+        .isolation_level(IsolationLevel::RepeatableRead)
+        .read_only(true)
+        .start()
+        .map_err(&failed)?;
+    whole(&mut transaction).map_err(failed)
+}
+
+/// With all that is known of the voters.
+fn whole(transaction: &mut Transaction<'_>) -> Result<Register, postgres::Error> {
+    Ok(Register {
+        voters: database::voters(transaction)?,
+        ..database::lists(transaction)?
+    })
+}
+
+fn replace(transaction: &mut Transaction<'_>, register: &Register) -> Result<(), postgres::Error> {
+    for table in TABLES {
+        transaction.execute(&format!("DELETE FROM {table}"), &[])?;
+    }
+    // Fields are columns, but for times, which are integers in one and instants in the other.
+    let instants = |columns: &[&str]| -> String {
+        let instant = |column: &&str| format!("to_timestamp({column} / 1000.0)");
+        columns.iter().map(instant).collect::<Vec<_>>().join(", ")
+    };
+    insert(
+        transaction,
+        "INSERT INTO elections SELECT * FROM json_populate_recordset(NULL::elections, $1::text::json)",
+        &register.elections,
+    )?;
+    insert(
+        transaction,
+        &format!(
+            "INSERT INTO contests (contest_id, election_id, name, is_default, kind, revote,
+                 window_ms, slide_ms, opens_at, closes_at)
+             SELECT contest_id, election_id, name, is_default, kind, revote, window_ms, slide_ms, {}
+             FROM json_to_recordset($1::text::json) AS row(contest_id text, election_id text,
+                 name text, is_default boolean, kind text, revote text, window_ms bigint,
+                 slide_ms bigint, opens_at bigint, closes_at bigint)",
+            instants(&["opens_at", "closes_at"])
+        ),
+        &register.contests,
+    )?;
+    insert(
+        transaction,
+        &format!(
+            "INSERT INTO candidates (contest_id, candidate_id, candidate_name, party, biography,
+                 campaign_promises, photo_url, color, position, withdrawn_at)
+             SELECT contest_id, candidate_id, candidate_name, party, biography, campaign_promises,
+                 photo_url, color, position, {}
+             FROM json_to_recordset($1::text::json) AS row(contest_id text, candidate_id text,
+                 candidate_name text, party text, biography text, campaign_promises text,
+                 photo_url text, color text, position bigint, withdrawn_at bigint)",
+            instants(&["withdrawn_at"])
+        ),
+        &register.candidates,
+    )?;
+    insert(
+        transaction,
+        "INSERT INTO locations SELECT * FROM json_populate_recordset(NULL::locations, $1::text::json)",
+        &register.locations,
+    )?;
+    insert(
+        transaction,
+        "INSERT INTO voters SELECT * FROM json_populate_recordset(NULL::voters, $1::text::json)",
+        &register.voters,
+    )
+}
+
+/// So many rows go in one statement: a long roll is no one text.
+const ROWS_AT_A_TIME: usize = 10_000;
+
+fn insert<R: serde::Serialize>(
+    transaction: &mut Transaction<'_>,
+    statement: &str,
+    rows: &[R],
+) -> Result<(), postgres::Error> {
+    for rows in rows.chunks(ROWS_AT_A_TIME) {
+        let rows = serde_json::to_string(rows).expect("a register is plain data");
+        let parameters: [&(dyn ToSql + Sync); 1] = [&rows];
+        transaction.execute(statement, &parameters)?;
+    }
+    Ok(())
+}
