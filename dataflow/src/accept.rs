@@ -52,8 +52,9 @@ const SHARDS: usize = 1024;
 /// few enough that what came stays in the first cache.
 const SIDE_BY_SIDE: usize = 32;
 
-/// Rows of plain ballots that are handed over at a time.
-const ROWS_HANDED: usize = 4096;
+/// Rows of plain ballots that are handed over at a time: some tens of microseconds' work, so that
+/// whoever hands over can stop in time.
+const ROWS_HANDED: usize = 512;
 
 /// Ticks whose buffers are kept for those that come: one is closing while the next fills.
 const SPARE_MAX: usize = 2;

@@ -25,12 +25,12 @@ const RETRY: Duration = Duration::from_millis(500);
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
     /// The file cannot be read.
-    #[error("could not read the register '{}': {source}", .path.display())]
+    #[error("could not read the register '{}': {error}", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// The file is of no known form.
     #[error("could not read the register '{}': {reason}", .path.display())]
@@ -42,7 +42,7 @@ pub enum RegisterError {
     },
     /// The database cannot be asked.
     #[error("could not read the register: {0}")]
-    Database(#[from] PostgresError),
+    Database(String),
     /// It may not come in force.
     #[error("the register {from} is refused: {}", list(.problems))]
     Refused {
@@ -54,6 +54,12 @@ pub enum RegisterError {
     /// The end came before there was one.
     #[error("ended while waiting for a register")]
     Ended,
+}
+
+impl From<PostgresError> for RegisterError {
+    fn from(error: PostgresError) -> RegisterError {
+        RegisterError::Database(error.to_string())
+    }
 }
 
 fn list(problems: &[Problem]) -> String {

@@ -30,8 +30,15 @@ const RECORDS_IN_TICK_MAX: i64 = 1 << 17;
 /// further. Plain ballots, which nearly all are, wait where they lie.
 const ROWS_WAITING_MAX: usize = 1 << 20;
 
-/// How often rows for a checkpoint are handed over between two reads: so that votes do not wait.
-const HANDED_OVER_AT_A_TIME: usize = 4;
+/// For how long rows for a checkpoint are handed over between two reads: so that votes do not wait.
+const HANDING_OVER_MAX: Duration = Duration::from_millis(1);
+
+/// How long it then rests, unless it is woken: whoever else wants the processor gets it.
+const HANDING_OVER_REST: Duration = Duration::from_millis(3);
+
+/// For how long they are handed over, without rest, while nobody waits for votes: the start still
+/// catches up, or the end wants its last checkpoint.
+const HANDING_OVER_HURRIED: Duration = Duration::from_millis(8);
 
 /// How long an idle worker sleeps when nothing wakes it.
 const PARK: Duration = Duration::from_secs(1);
@@ -133,7 +140,11 @@ impl<'a> Counter<'a> {
             self.read()?;
             self.refusals.hand_over()?;
             let has_more = self.hand_over()?;
-            let park = self.park().filter(|_| !has_more);
+            let park = match self.park() {
+                Some(_) if has_more && self.hurries() => None,
+                Some(idle) if has_more => Some(idle.min(HANDING_OVER_REST)),
+                other => other,
+            };
             for closed in self.engine.step(park) {
                 if let Some(view) = &mut self.view {
                     view.apply(closed, self.shared)?;
@@ -320,10 +331,21 @@ impl<'a> Counter<'a> {
         self.retry = Some(wait);
     }
 
+    /// Whether a checkpoint may delay votes, since nobody sees them counted now.
+    fn hurries(&self) -> bool {
+        !self.shared.publisher.is_ready() || self.shared.reach.stopping()
+    }
+
     /// Hands over to the keeper some of what goes to a checkpoint, as far as it has room; whether
     /// there may be more.
     fn hand_over(&mut self) -> Result<bool, CountError> {
-        for _ in 0..HANDED_OVER_AT_A_TIME {
+        let lasts = if self.hurries() {
+            HANDING_OVER_HURRIED
+        } else {
+            HANDING_OVER_MAX
+        };
+        let began = Instant::now();
+        while began.elapsed() < lasts {
             if self.unsent.is_none() {
                 let Some(keep) = self.engine.next_keep() else {
                     return Ok(false);

@@ -10,20 +10,20 @@ pub enum PostgresError {
     )]
     Address,
     /// No connection.
-    #[error("could not reach postgresql at {to}: {}", said(.source))]
+    #[error("could not reach postgresql at {to}: {}", said(.error))]
     Connect {
         /// Where.
         to: String,
         /// Why not.
-        source: postgres::Error,
+        error: postgres::Error,
     },
     /// A statement failed, or the connection was lost.
-    #[error("postgresql could not {doing}: {}", said(.source))]
+    #[error("postgresql could not {doing}: {}", said(.error))]
     Query {
         /// What was wanted.
         doing: &'static str,
         /// Why not.
-        source: postgres::Error,
+        error: postgres::Error,
     },
     /// The schema could not be brought up to date.
     #[error(
@@ -53,7 +53,7 @@ pub enum PostgresError {
 impl PostgresError {
     /// For `map_err`: what was being done.
     pub fn doing(doing: &'static str) -> impl Fn(postgres::Error) -> PostgresError {
-        move |source| PostgresError::Query { doing, source }
+        move |error| PostgresError::Query { doing, error }
     }
 }
 

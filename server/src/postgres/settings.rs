@@ -20,7 +20,7 @@ const PORT: u16 = 5432;
 
 /// Where PostgreSQL is and who asks. Shown without its password.
 #[derive(Clone)]
-pub struct PostgresSettings(Config);
+pub struct PostgresSettings(Box<Config>);
 
 impl PostgresSettings {
     /// From a URL or a text of `key=value` pairs.
@@ -64,16 +64,16 @@ impl PostgresSettings {
             .keepalives(true)
             .keepalives_idle(SILENT_MAX)
             .tcp_user_timeout(SILENT_MAX);
-        PostgresSettings(config)
+        PostgresSettings(Box::new(config))
     }
 
     /// A connection of one's own.
     pub fn connect(&self) -> Result<Client, PostgresError> {
         self.0
             .connect(NoTls)
-            .map_err(|source| PostgresError::Connect {
+            .map_err(|error| PostgresError::Connect {
                 to: self.to_string(),
-                source,
+                error,
             })
     }
 }

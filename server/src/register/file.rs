@@ -80,9 +80,9 @@ fn stamp(path: &Path) -> Option<Stamp> {
 
 /// Reads a register without checking it.
 pub fn read(path: &Path) -> Result<Register, RegisterError> {
-    let fail = |source| RegisterError::Read {
+    let fail = |error| RegisterError::Read {
         path: path.to_path_buf(),
-        source,
+        error,
     };
     let bytes = fs::metadata(path).map_err(fail)?.len();
     if bytes > FILE_BYTES_MAX {

@@ -45,8 +45,8 @@ fn status(server: &Server) -> Value {
 fn sink(server: &Server, name: &str) -> Value {
     let sinks = status(server)["sinks"].clone();
     let sinks = sinks.as_array().expect("sinks").iter();
-    let named = sinks.filter(|sink| sink["name"] == name).cloned();
-    named.last().expect("it is a sink")
+    let mut named = sinks.filter(|sink| sink["name"] == name);
+    named.next().expect("it is a sink").clone()
 }
 
 /// Waits until the database has the tick that is served, and compares every row of it.
@@ -224,8 +224,8 @@ fn the_register_in_the_database_is_followed_while_votes_come() {
     );
     let results = server.client().get("/api/v1/results").json();
     let row = |id: &str| {
-        let rows = results["candidates"].as_array().expect("rows").iter();
-        rows.filter(|row| row["candidate_id"] == id).cloned().last()
+        let mut rows = results["candidates"].as_array().expect("rows").iter();
+        rows.find(|row| row["candidate_id"] == id).cloned()
     };
     let (ada, eve) = (
         row("ada").expect("she stands"),
