@@ -159,8 +159,8 @@ fn what_this_version_cannot_do_it_says() {
         ),
         (&["--kafka", "127.0.0.1:9092", "--fresh"], "log of its own"),
         (
-            &["--postgres", "postgres://u:secret@127.0.0.1/db"],
-            "could not use postgresql",
+            &["--postgres", "postgres://u:secret@:x/db"],
+            "address of postgresql",
         ),
         (&["-n", "2"], "belongs to one process"),
         (&["-p", "1"], "go with -n"),

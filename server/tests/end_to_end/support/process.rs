@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -12,6 +14,9 @@ use super::{Client, until, votes};
 
 /// What the server says on standard output once it listens.
 const LISTENS: &str = "tallyflow listens on http://";
+
+/// A server that refuses to run says so well within this.
+const REFUSED_MAX: Duration = Duration::from_secs(60);
 
 /// A running server.
 pub struct Server {
@@ -95,7 +100,20 @@ impl Home {
 
     /// Starts a server that is expected to refuse to run, and waits for its end.
     pub fn refused(&self, flags: &[&str]) -> Output {
-        self.command(flags).output().expect("the server starts")
+        let mut command = self.command(flags);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().expect("the server starts");
+        let id = child.id();
+        let (sender, output) = mpsc::channel();
+        std::thread::spawn(move || sender.send(child.wait_with_output()));
+        match output.recv_timeout(REFUSED_MAX) {
+            Ok(output) => output.expect("the server has ended"),
+            Err(_) => {
+                // It is not waited for yet, so the id is still its own.
+                let _ = Command::new("kill").arg(id.to_string()).status();
+                panic!("a server with {flags:?} runs, and should have refused to");
+            }
+        }
     }
 }
 
