@@ -26,6 +26,8 @@ mod batches;
 #[allow(unused_imports)]
 mod broker;
 mod cli;
+#[path = "../../server/tests/postgres/mod.rs"]
+mod database;
 #[path = "../../server/tests/chaos/leash.rs"]
 mod leash;
 mod load;

@@ -172,6 +172,15 @@ pub struct Args {
     )]
     pub postgres_password: Option<String>,
 
+    /// Authorities that its certificate must come from, in PEM form; TLS is then required
+    #[arg(
+        long,
+        env = "TALLYFLOW_POSTGRES_CA",
+        value_name = "FILE",
+        global = true
+    )]
+    pub postgres_ca: Option<PathBuf>,
+
     /// Show this election as a demo: montreal-2013 or uk-2019
     #[arg(
         long,

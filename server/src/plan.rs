@@ -152,8 +152,9 @@ pub fn plan(args: &Args) -> Result<Plan, PlanError> {
 
 /// Where PostgreSQL is, if it is to be used.
 pub fn postgres(args: &Args) -> Result<Option<PostgresSettings>, PlanError> {
+    let authorities = args.postgres_ca.as_deref();
     if let Some(url) = &args.postgres {
-        return Ok(Some(PostgresSettings::parse(url)?));
+        return Ok(Some(PostgresSettings::parse(url, authorities)?));
     }
     let of = |host| {
         PostgresSettings::of(
@@ -162,9 +163,10 @@ pub fn postgres(args: &Args) -> Result<Option<PostgresSettings>, PlanError> {
             args.postgres_db.as_deref(),
             args.postgres_user.as_deref(),
             args.postgres_password.as_deref(),
+            authorities,
         )
     };
-    Ok(args.postgres_host.as_deref().map(of))
+    Ok(args.postgres_host.as_deref().map(of).transpose()?)
 }
 
 fn check_kafka(args: &Args, with_postgres: bool) -> Result<(), PlanError> {

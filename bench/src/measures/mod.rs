@@ -10,6 +10,7 @@ use crate::topic::Filling;
 mod checkpoint;
 mod core;
 mod corrections;
+mod database;
 mod growth;
 mod idle;
 mod latency;
@@ -32,7 +33,7 @@ pub struct Measure {
 }
 
 /// All of them, the most important first.
-pub const ALL: [Measure; 13] = [
+pub const ALL: [Measure; 14] = [
     named("rate", rate::measure),
     Measure {
         is_ever_quick: false,
@@ -44,6 +45,7 @@ pub const ALL: [Measure; 13] = [
     named("checkpoint", checkpoint::measure),
     named("skew", skew::measure),
     named("corrections", corrections::measure),
+    named("database", database::measure),
     named("memory", memory::measure),
     named("stall", stall::measure),
     named("growth", growth::measure),

@@ -1,14 +1,35 @@
 //! What can go wrong with PostgreSQL, in words for an operator; no password is in any of them.
 
+use std::path::PathBuf;
+
 /// See the module.
 #[derive(Debug, thiserror::Error)]
 pub enum PostgresError {
     /// The URL has no form that is known. It may hold a password, so it is not shown.
     #[error(
         "could not read the address of postgresql: write it as \
-         postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+         postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with ?sslmode=require where TLS is needed"
     )]
     Address,
+    /// No TLS as it is asked for.
+    #[error("could not set up TLS to postgresql: {0}")]
+    Tls(String),
+    /// The authorities' file.
+    #[cfg_attr(
+        not(feature = "postgres-tls"),
+        expect(dead_code, reason = "nobody reads it")
+    )]
+    #[error(
+        "could not read the certificates of --postgres-ca in '{}': {error}; it must be a file in \
+         PEM form",
+        path.display()
+    )]
+    Authorities {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: String,
+    },
     /// No connection.
     #[error("could not reach postgresql at {to}: {}", said(.error))]
     Connect {

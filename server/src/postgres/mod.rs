@@ -5,6 +5,8 @@
 mod error;
 mod migrate;
 mod settings;
+#[cfg_attr(not(feature = "postgres-tls"), path = "plain.rs")]
+mod tls;
 
 pub use error::PostgresError;
 pub use migrate::migrate;

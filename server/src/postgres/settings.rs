@@ -1,13 +1,15 @@
 //! Where PostgreSQL is: a URL or single values in, connections out.
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use postgres::config::Host;
-use postgres::{Client, Config, NoTls};
+use postgres::config::{Host, SslMode};
+use postgres::{Client, Config};
 
 use super::PostgresError;
+use super::tls::{Tls, tls};
 
 /// How long a connection may take to come about.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
@@ -20,16 +22,20 @@ const PORT: u16 = 5432;
 
 /// Where PostgreSQL is and who asks. Shown without its password.
 #[derive(Clone)]
-pub struct PostgresSettings(Box<Config>);
+pub struct PostgresSettings {
+    config: Box<Config>,
+    tls: Tls,
+}
 
 impl PostgresSettings {
-    /// From a URL or a text of `key=value` pairs.
-    pub fn parse(url: &str) -> Result<PostgresSettings, PostgresError> {
+    /// From a URL or a text of `key=value` pairs; authorities that the server's certificate must
+    /// come from make TLS required.
+    pub fn parse(url: &str, authorities: Option<&Path>) -> Result<PostgresSettings, PostgresError> {
         let config = Config::from_str(url).map_err(|_| PostgresError::Address)?;
         if config.get_hosts().is_empty() {
             return Err(PostgresError::Address);
         }
-        Ok(PostgresSettings::new(config))
+        PostgresSettings::new(config, authorities)
     }
 
     /// From single values; what is absent is as the server's own image has it.
@@ -39,7 +45,8 @@ impl PostgresSettings {
         database: Option<&str>,
         user: Option<&str>,
         password: Option<&str>,
-    ) -> PostgresSettings {
+        authorities: Option<&Path>,
+    ) -> Result<PostgresSettings, PostgresError> {
         let user = user.unwrap_or("postgres");
         let mut config = Config::new();
         config
@@ -50,10 +57,17 @@ impl PostgresSettings {
         if let Some(password) = password {
             config.password(password);
         }
-        PostgresSettings::new(config)
+        PostgresSettings::new(config, authorities)
     }
 
-    fn new(mut config: Config) -> PostgresSettings {
+    fn new(
+        mut config: Config,
+        authorities: Option<&Path>,
+    ) -> Result<PostgresSettings, PostgresError> {
+        if authorities.is_some() {
+            config.ssl_mode(SslMode::Require);
+        }
+        let tls = tls(config.get_ssl_mode(), authorities)?;
         if config.get_application_name().is_none() {
             config.application_name("tallyflow");
         }
@@ -64,13 +78,14 @@ impl PostgresSettings {
             .keepalives(true)
             .keepalives_idle(SILENT_MAX)
             .tcp_user_timeout(SILENT_MAX);
-        PostgresSettings(Box::new(config))
+        let config = Box::new(config);
+        Ok(PostgresSettings { config, tls })
     }
 
     /// A connection of one's own.
     pub fn connect(&self) -> Result<Client, PostgresError> {
-        self.0
-            .connect(NoTls)
+        self.config
+            .connect(self.tls.clone())
             .map_err(|error| PostgresError::Connect {
                 to: self.to_string(),
                 error,
@@ -80,17 +95,17 @@ impl PostgresSettings {
 
 impl fmt::Display for PostgresSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, host) in self.0.get_hosts().iter().enumerate() {
+        for (at, host) in self.config.get_hosts().iter().enumerate() {
             let comma = if at > 0 { "," } else { "" };
             match host {
                 Host::Tcp(name) => write!(f, "{comma}{name}")?,
                 Host::Unix(path) => write!(f, "{comma}{}", path.display())?,
             }
-            let ports = self.0.get_ports();
+            let ports = self.config.get_ports();
             let port = ports.get(at).or(ports.first()).copied().unwrap_or(PORT);
             write!(f, ":{port}")?;
         }
-        write!(f, "/{}", self.0.get_dbname().unwrap_or_default())
+        write!(f, "/{}", self.config.get_dbname().unwrap_or_default())
     }
 }
 
@@ -107,20 +122,22 @@ mod tests {
     #[test]
     fn a_password_is_never_shown() {
         let typed = "postgresql://ana:s3cret@db.example.org:6000/votes";
-        let settings = PostgresSettings::parse(typed).expect("it is a URL");
+        let settings = PostgresSettings::parse(typed, None).expect("it is a URL");
         assert_eq!(settings.to_string(), "db.example.org:6000/votes");
         assert!(!format!("{settings:?}").contains("s3cret"));
         for wrong in ["postgresql://ana:s3cret@:x/votes", "s3cret", "", "host="] {
-            let error = PostgresSettings::parse(wrong).expect_err("it is none");
+            let error = PostgresSettings::parse(wrong, None).expect_err("it is none");
             assert!(!format!("{error:?} {error}").contains("s3cret"), "{wrong}");
         }
     }
 
     #[test]
     fn what_is_absent_is_as_the_image_has_it() {
-        let settings = PostgresSettings::of("db", None, None, None, None);
+        let settings = PostgresSettings::of("db", None, None, None, None, None);
+        let settings = settings.expect("it is one");
         assert_eq!(settings.to_string(), "db:5432/postgres");
-        let settings = PostgresSettings::of("db", Some(1), None, Some("ana"), Some("s3cret"));
+        let settings = PostgresSettings::of("db", Some(1), None, Some("ana"), Some("s3cret"), None);
+        let settings = settings.expect("it is one");
         assert_eq!(settings.to_string(), "db:1/ana");
     }
 }

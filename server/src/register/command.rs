@@ -39,16 +39,21 @@ pub fn import(path: &Path, settings: &PostgresSettings, allow_drop: bool) -> any
     replace(&mut transaction, &register).map_err(&failed)?;
     transaction.commit().map_err(&failed)?;
     println!(
-        "the register in postgresql at {settings} is that of '{}' now: {} elections, {} contests, \
-         {} candidates, {} locations, {} voters",
+        "the register in postgresql at {settings} is that of '{}' now: {}, {}, {}, {}, {}",
         path.display(),
-        register.elections.len(),
-        register.contests.len(),
-        register.candidates.len(),
-        register.locations.len(),
-        register.voters.len(),
+        counted(register.elections.len(), "election"),
+        counted(register.contests.len(), "contest"),
+        counted(register.candidates.len(), "candidate"),
+        counted(register.locations.len(), "location"),
+        counted(register.voters.len(), "voter"),
     );
     Ok(())
+}
+
+/// A number of things, in words.
+fn counted(number: usize, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
 }
 
 /// Prints the register of the database in the form of a file: TOML, or JSON.

@@ -6,9 +6,10 @@
 
 #![allow(dead_code, missing_docs)]
 
-use std::fs;
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -46,11 +47,22 @@ pub struct Database {
     port: u16,
     keeper: Option<Child>,
     pid: u32,
+    is_durable: bool,
 }
 
 impl Database {
     /// Starts a server with one empty database.
     pub fn start() -> Database {
+        // What is killed here is the server, never the machine.
+        Database::start_as(false)
+    }
+
+    /// The same, with every commit on the disk, as it comes.
+    pub fn start_durable() -> Database {
+        Database::start_as(true)
+    }
+
+    fn start_as(is_durable: bool) -> Database {
         let directory = tempfile::Builder::new()
             .prefix("tallyflow-postgres-")
             .tempdir()
@@ -58,19 +70,14 @@ impl Database {
             .keep();
         fs::write(directory.join("password"), PASSWORD).unwrap();
         fs::write(directory.join("server.log"), "").unwrap();
-        if is_root() {
-            let owned = Command::new("chown")
-                .args(["-R", ACCOUNT])
-                .arg(&directory)
-                .status();
-            assert!(owned.unwrap().success(), "there is a user '{ACCOUNT}'");
-        }
+        own(&directory);
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let mut database = Database {
             port: listener.local_addr().unwrap().port(),
             directory,
             keeper: None,
             pid: 0,
+            is_durable,
         };
         drop(listener);
         database.init();
@@ -112,6 +119,21 @@ impl Database {
         self.order("kill");
     }
 
+    /// Lets it offer TLS with a certificate and its key, in PEM form, once it is started again.
+    pub fn offer_tls(&self, certificate: &str, key: &str) {
+        let data = self.directory.join("data");
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let path = data.join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+            own(&path);
+        }
+        let settings = OpenOptions::new()
+            .append(true)
+            .open(data.join("postgresql.conf"));
+        writeln!(settings.unwrap(), "ssl = on").unwrap();
+    }
+
     /// Starts it with the same data and port, and waits until it answers.
     pub fn start_again(&mut self) {
         let deadline = Instant::now() + PATIENCE;
@@ -139,8 +161,7 @@ impl Database {
         for setting in [
             "listen_addresses=127.0.0.1".to_string(),
             format!("unix_socket_directories={directory}"),
-            // What is killed here is the server, never the machine.
-            "fsync=off".to_string(),
+            format!("fsync={}", if self.is_durable { "on" } else { "off" }),
         ] {
             server.extend(["-c".to_string(), setting]);
         }
@@ -228,6 +249,17 @@ impl Drop for Database {
                 let _ = fs::remove_dir_all(&self.directory);
             }
         }
+    }
+}
+
+/// Gives a file, or a directory and all in it, to the user who starts the server.
+fn own(path: &Path) {
+    if is_root() {
+        let owned = Command::new("chown")
+            .args(["-R", ACCOUNT])
+            .arg(path)
+            .status();
+        assert!(owned.unwrap().success(), "there is a user '{ACCOUNT}'");
     }
 }
 

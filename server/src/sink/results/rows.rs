@@ -114,7 +114,14 @@ fn rows(
     candidates: &[CandidateRow],
     locations: &[LocationRow],
 ) -> Result<Vec<Row>, Unknown> {
-    let windows = snapshot.windows(contest, WINDOWS_MAX)?.windows;
+    let mut windows = snapshot.windows(contest, WINDOWS_MAX)?.windows;
+    for window in &mut windows {
+        for instant in [&mut window.start, &mut window.end] {
+            if let Some(other) = beyond_four_digits(instant) {
+                *instant = other;
+            }
+        }
+    }
     let candidates = candidates
         .iter()
         .map(|row| row_of(Table::Candidates, contest, &row.candidate_id, row));
@@ -139,6 +146,16 @@ fn row_of<R: Serialize>(table: Table, contest: &str, key: &str, row: &R) -> Row 
         hash: xxh3_128(json.as_bytes()),
         json: without_nul(json),
     }
+}
+
+/// PostgreSQL's form of an instant before the year 1 or after 9999, where a window of a ballot at
+/// the end of time may begin or end.
+fn beyond_four_digits(instant: &str) -> Option<String> {
+    if let Some(rest) = instant.strip_prefix("0000-") {
+        // The year before 1 is 1 BC.
+        return Some(format!("0001-{rest} BC"));
+    }
+    instant.strip_prefix("+0").map(str::to_string)
 }
 
 /// PostgreSQL's text has no U+0000, which a name may hold: U+FFFD in its place.

@@ -1,0 +1,208 @@
+//! A database that is away, full, or forbids.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use postgres::{Client as Sql, NoTls};
+
+use super::agree::agrees;
+use super::queries::readme;
+use super::votes::{all_are_there_once, row_of};
+use super::{database, sink, start, status};
+use crate::postgres::{Database, PASSWORD};
+use crate::support::votes::Town;
+use crate::support::{Home, Server, until};
+
+#[test]
+fn counting_goes_on_while_the_database_is_away_and_all_is_there_afterwards() {
+    let mut database = database();
+    let server = start(&database);
+    let mut town = Town::new(11);
+    let mut count = |lines| {
+        assert_eq!(server.client().vote(&town.lines(lines)).status, 202);
+        server.settled()["messages"].as_u64().expect("a number")
+    };
+    count(300);
+    agrees(&server, &mut database.client());
+    for kill in [false, true] {
+        if kill {
+            database.kill();
+        } else {
+            database.stop();
+        }
+        let before = count(300);
+        let failing = until("the status says it", || {
+            let results = sink(&server, "results");
+            (results["state"] == "failing").then_some(results)
+        });
+        let error = failing["last_error"].as_str().expect("a text");
+        assert!(!error.contains(PASSWORD), "{error}");
+        until("the register's source is missed", || {
+            status(&server)["register_error"].as_str().map(|_| ())
+        });
+        assert!(count(300) > before);
+        database.start_again();
+        agrees(&server, &mut database.client());
+        until("the register is read again", || {
+            status(&server)["register_error"].is_null().then_some(())
+        });
+    }
+
+    // One who may not write any more, and then may.
+    let mut sql = database.client();
+    sql.batch_execute("ALTER TABLE published RENAME TO elsewhere")
+        .expect("the owner may");
+    count(300);
+    until("the status says it", || {
+        let error = sink(&server, "results")["last_error"].as_str()?.to_string();
+        error.contains("published").then_some(())
+    });
+    sql.batch_execute("ALTER TABLE elsewhere RENAME TO published")
+        .expect("the owner may");
+    agrees(&server, &mut sql);
+}
+
+#[test]
+fn a_start_without_the_database_goes_on_with_the_last_register() {
+    let mut database = database();
+    let server = start(&database);
+    let mut town = Town::new(13);
+    assert_eq!(server.client().vote(&town.lines(200)).status, 202);
+    server.settled();
+    let before = server.client().get("/api/v1/results").json();
+    let (ended, home) = server.terminate();
+    assert!(ended.success());
+    database.stop();
+    let server = home.start(&["--postgres", &database.url()]);
+    let after = server.client().get("/api/v1/results").json();
+    assert_eq!(after["candidates"], before["candidates"]);
+    assert_eq!(after["register_version"], before["register_version"]);
+    assert!(status(&server)["register_error"].is_string());
+    database.start_again();
+    agrees(&server, &mut database.client());
+}
+
+/// How long each fault lasts, in seconds; a longer one is for a run by hand.
+const FAULT: &str = "TALLYFLOW_FAULT_SECONDS";
+
+/// Votes that flow until they are told to stop.
+struct Flow {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Vec<String>>,
+}
+
+impl Flow {
+    fn start(server: &Server) -> Flow {
+        let (client, stop) = (server.client(), Arc::new(AtomicBool::new(false)));
+        let is_over = Arc::clone(&stop);
+        let thread = thread::spawn(move || {
+            let (mut town, mut sent) = (Town::new(29), Vec::new());
+            while !is_over.load(Ordering::Relaxed) {
+                let lines = town.lines(50);
+                assert_eq!(client.vote(&lines).status, 202);
+                sent.extend(lines.lines().map(row_of));
+                thread::sleep(Duration::from_millis(10));
+            }
+            sent
+        });
+        Flow { stop, thread }
+    }
+
+    fn end(self) -> Vec<String> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().expect("votes were taken all the time")
+    }
+}
+
+/// Ends the service's connections, and takes all that are left before it is back.
+fn fill(database: &Database) -> Vec<Sql> {
+    let config: postgres::Config = database.url().parse().expect("it is a URL");
+    let mut held = vec![database.client()];
+    loop {
+        while let Ok(client) = config.connect(NoTls) {
+            held.push(client);
+        }
+        let ended = held[0].query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE usename = 'tallyflow'",
+            &[],
+        );
+        if ended.expect("it can be asked").is_empty() {
+            return held;
+        }
+    }
+}
+
+#[test]
+fn under_load_every_fault_is_told_and_all_converges_afterwards() {
+    let lasts = std::env::var(FAULT).map(|text| text.parse().expect("a number of seconds"));
+    let lasts = Duration::from_secs(lasts.unwrap_or(2));
+    let mut database = database();
+    let mut sql = database.client();
+    sql.batch_execute(&readme("CREATE ROLE tallyflow").replace('…', "counting"))
+        .expect("the README's role can be made");
+    let url = format!(
+        "postgresql://tallyflow:counting@127.0.0.1:{}/postgres",
+        database.port()
+    );
+    let server = Home::new().start(&["--postgres", &url]);
+    let flow = Flow::start(&server);
+    let failing = |name: &str, part: &str| {
+        until("the status says it", || {
+            let error = sink(&server, name)["last_error"].as_str()?.to_string();
+            assert!(!error.contains("counting"), "{error}");
+            error.contains(part).then_some(())
+        });
+    };
+    let counting_goes_on = || {
+        let messages = || status(&server)["messages"].as_u64().expect("a number");
+        let (before, deadline) = (messages(), Instant::now() + lasts);
+        while Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(100));
+        }
+        assert!(messages() > before, "counting goes on");
+    };
+    for kill in [false, true] {
+        if kill {
+            database.kill();
+        } else {
+            database.stop();
+        }
+        failing("results", "");
+        failing("votes", "");
+        counting_goes_on();
+        database.start_again();
+        recovered(&server);
+    }
+
+    let held = fill(&database);
+    failing("results", "connection");
+    failing("votes", "connection");
+    counting_goes_on();
+    drop(held);
+    recovered(&server);
+
+    let mut sql = database.client();
+    for (name, table) in [("results", "candidate_results"), ("votes", "votes")] {
+        sql.batch_execute(&format!("REVOKE INSERT, UPDATE ON {table} FROM tallyflow"))
+            .expect("the owner may");
+        failing(name, table);
+        counting_goes_on();
+        sql.batch_execute(&format!("GRANT INSERT, UPDATE ON {table} TO tallyflow"))
+            .expect("the owner may");
+        recovered(&server);
+    }
+    let sent = flow.end();
+    agrees(&server, &mut sql);
+    all_are_there_once(&server, &mut sql, sent);
+}
+
+/// Waits until both sinks are well again.
+fn recovered(server: &Server) {
+    until("both are written again", || {
+        let is_well = |name: &str| sink(server, name)["state"] == "ok";
+        (is_well("results") && is_well("votes")).then_some(())
+    });
+}
