@@ -236,6 +236,15 @@ pub struct Args {
     #[arg(value_delimiter = ',')]
     pub cors_origins: Vec<String>,
 
+    /// Let pages of this origin show ours in a frame; `*` for all; may be given more than once
+    #[arg(
+        long = "frame-origin",
+        env = "TALLYFLOW_FRAME_ORIGIN",
+        value_name = "ORIGIN"
+    )]
+    #[arg(value_delimiter = ',')]
+    pub frame_origins: Vec<String>,
+
     /// How the log lines look
     #[arg(
         long,

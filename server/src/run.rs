@@ -54,7 +54,8 @@ fn http_settings(args: &Args) -> anyhow::Result<http::Settings> {
     Ok(http::Settings {
         listen: args.listen,
         token: args.token.clone(),
-        cors: http::Cors::parse(&args.cors_origins.join(","))?,
+        cors: http::Origins::parse(&args.cors_origins.join(","))?,
+        frames: http::Origins::parse(&args.frame_origins.join(","))?,
         topic: args.topic.clone(),
         ..http::Settings::default()
     })

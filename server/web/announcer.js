@@ -5,6 +5,7 @@
 
 import { byId, setText } from './dom.js';
 import { count, percent } from './format.js';
+import { words } from './language.js';
 
 const LEADER_MS = 15_000;
 const STANDING_MS = 120_000;
@@ -30,11 +31,10 @@ export class Announcer {
     if (now_ms - this.#said_at < (changed ? LEADER_MS : STANDING_MS)) return;
     this.#leader = results.leader;
     this.#accepted = accepted;
-    const ballots = `${count(accepted)} ballots accepted`;
-    const words = leaderName === null
-      ? `Nobody leads alone, ${ballots}.`
-      : `${leaderName} leads with ${percent(share)}, ${ballots}.`;
-    this.#say(words, now_ms);
+    const said = leaderName === null
+      ? words().nobody_leads(count(accepted))
+      : words().leads(leaderName, percent(share), count(accepted));
+    this.#say(said, now_ms);
   }
 
   /** @param {string} kind the connection's @param {number} now_ms */
@@ -42,12 +42,11 @@ export class Announcer {
     const lost = kind === 'lost' ? true : kind === 'waiting' && this.#lost;
     if (lost === this.#lost) return;
     this.#lost = lost;
-    const words = lost ? 'The connection is lost; the page reconnects by itself.' : 'Connected again.';
-    this.#say(words, now_ms);
+    this.#say(lost ? words().line_lost : words().line_again, now_ms);
   }
 
-  #say(words, now_ms) {
+  #say(text, now_ms) {
     this.#said_at = now_ms;
-    setText(this.#region, words);
+    setText(this.#region, text);
   }
 }

@@ -6,10 +6,12 @@
 import { Announcer } from './announcer.js';
 import { Candidates } from './candidates.js';
 import { describe, retryAfter } from './connection.js';
-import { askedContest, choose, drawContest, keepInAddress, placesOf, readElections } from './contests.js';
+import { askedContest, choose, drawContest, keepInAddress, placesOf, readElections, textsOf } from './contests.js';
 import { byId, setText } from './dom.js';
 import { NONE, clock, count, percent } from './format.js';
+import { choose as chooseLanguage, language, setFromBrowser, words } from './language.js';
 import { Locations } from './locations.js';
+import { Pace } from './pace.js';
 import { apply, fromSnapshot, merge, ranked } from './reducer.js';
 import { paint } from './safe.js';
 import { Stream, readiness } from './stream.js';
@@ -36,13 +38,17 @@ let elections = [];
 let registerVersion = null;
 let chosen = null;
 let places = new Map();
+let texts = new Map();
 let reading = false;
 let read_at = -Infinity;
 
-/** The figures: what is held, and the merged change that waits for the next frame. */
+/** The figures: what is held, the merged change that waits for the next frame, and what is shown. */
 let state = null;
 let pending = null;
-let drawn = null;
+let shown = null;
+/** Whether to draw though nothing has changed, and whether to draw what the pace would hold back. */
+let again = false;
+let taking = false;
 let colors = new Map();
 let frame = 0;
 
@@ -62,7 +68,8 @@ const handlers = {
   },
   change(event) {
     if (state === null) return;
-    pending = pending === null ? event : merge(pending, event);
+    if (pace.isLive) pending = pending === null ? event : merge(pending, event);
+    else settle(event);
     soon();
   },
   reset() {
@@ -86,6 +93,18 @@ function setClock(server_ms) {
   if (Number.isFinite(server_ms)) ahead_ms = server_ms - Date.now();
 }
 
+const pace = new Pace(() => {
+  taking = true;
+  soon();
+});
+
+/** Takes what waits, and another change, into what is held. */
+function settle(change = null) {
+  if (pending !== null) state = apply(state, pending);
+  if (change !== null) state = apply(state, change);
+  pending = null;
+}
+
 function soon() {
   if (frame === 0) frame = requestAnimationFrame(draw);
 }
@@ -93,25 +112,27 @@ function soon() {
 function draw() {
   frame = 0;
   if (state === null || chosen === null) return;
-  const before = state;
-  if (pending !== null) state = apply(state, pending);
-  pending = null;
-  if (state === drawn) return;
-  const stale = state.register_version !== registerVersion;
+  settle();
+  const before = shown ?? state;
+  const next = shown === null || taking || pace.isLive ? state : shown;
+  taking = false;
+  if (next === shown && !again) return;
+  again = false;
+  shown = next;
+  const stale = shown.register_version !== registerVersion;
   if (stale && performance.now() - read_at > REGISTER_MS) readRegister();
-  const rows = ranked(state, places);
+  const rows = ranked(shown, places);
   recolor(rows);
   byId('figures').hidden = false;
   notice(null);
-  drawHeadline(state.results, state.candidates);
-  views.candidates.draw(rows, colors, fallen(before, state));
-  views.outcomes.draw(state.results);
-  views.corrections.draw(state.corrections, state.candidates);
-  views.locations.draw({ ...state, ranked: rows, places, colors });
-  views.windows.draw(state.windows, colors);
+  drawHeadline(shown.results, shown.candidates);
+  views.candidates.draw(rows, colors, fallen(before, shown), texts);
+  views.outcomes.draw(shown.results);
+  views.corrections.draw(shown.corrections, shown.candidates);
+  views.locations.draw({ ...shown, ranked: rows, places, colors });
+  views.windows.draw(shown.windows, colors);
   announce(rows);
   drawFooter();
-  drawn = state;
   drawLine();
 }
 
@@ -133,34 +154,35 @@ function fallen(before, after) {
 }
 
 function announce(rows) {
-  const leader = state.candidates.get(state.results.leader) ?? null;
+  const leader = shown.candidates.get(shown.results.leader) ?? null;
   const lead = leader === null ? '' : `${percent(leader.share)} ${leader.candidate_name} · `;
   if (rows.length > 0) {
-    document.title = `${chosen.election.test ? 'TEST – ' : ''}${lead}${chosen.contest.name}`;
+    document.title = `${chosen.election.test ? `${words().test} – ` : ''}${lead}${chosen.contest.name}`;
   }
   views.announcer.standing(
-    state.results, leader?.candidate_name ?? null, leader?.share ?? null, performance.now(),
+    shown.results, leader?.candidate_name ?? null, leader?.share ?? null, performance.now(),
   );
 }
 
 function drawFooter() {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  setText(byId('footer-tick'), `As of ${clock(state.as_of)} · register ${state.register_version}`);
-  setText(byId('footer-zone'), `· times in ${zone}`);
+  setText(byId('footer-tick'), words().as_of(clock(shown.as_of), shown.register_version));
+  setText(byId('footer-zone'), words().times_in(zone));
 }
 
 function drawLine() {
-  const words = describe({
+  const line = describe({
     phase, progress, lag,
-    changed_at_ms: state?.tick ?? null,
+    pace: pace.text,
+    changed_at_ms: shown?.tick ?? null,
     server_now_ms: Date.now() + (ahead_ms ?? 0),
   });
-  byId('line').dataset.kind = words.kind;
-  setText(byId('line-title'), words.title);
-  setText(byId('line-detail'), words.detail);
-  setText(byId('line-tick'), state === null ? '' : `tick ${state.tick}`);
-  views.announcer.line(words.kind, performance.now());
-  if (phase === 'catching_up' && state === null) notice('The server is catching up with its log.', progress);
+  byId('line').dataset.kind = line.kind;
+  setText(byId('line-title'), line.title);
+  setText(byId('line-detail'), line.detail);
+  setText(byId('line-tick'), shown === null ? '' : words().tick(String(shown.tick)));
+  views.announcer.line(line.kind, performance.now());
+  if (phase === 'catching_up' && state === null) notice(words().notice_catching_up, progress);
 }
 
 /** Says something in the place of the figures, or with null takes it back; and how far that is. */
@@ -202,8 +224,9 @@ function rename(contest) {
   chosen = contest;
   if (contest === null) return;
   places = placesOf(contest.contest);
+  texts = textsOf(contest.contest);
   drawContest(elections, contest);
-  drawn = null;
+  again = true;
   soon();
 }
 
@@ -211,7 +234,7 @@ function rename(contest) {
 function show(contest) {
   stream?.close();
   stream = null;
-  state = pending = drawn = null;
+  state = pending = shown = null;
   lag = 0;
   phase = 'connecting';
   byId('figures').hidden = true;
@@ -219,7 +242,7 @@ function show(contest) {
   rename(contest);
   drawLine();
   if (contest === null) {
-    notice('The register holds no contest yet. The page looks again by itself.');
+    notice(words().notice_no_contest);
     return;
   }
   stream = new Stream(contest.contest.contest_id, handlers);
@@ -235,7 +258,7 @@ async function start(failures = 0) {
     const answer = await readiness();
     const busy = answer !== null && !answer.ready;
     handlers.phase(busy ? 'catching_up' : 'lost', answer?.progress ?? null);
-    if (!busy) notice('The server does not answer. The page tries again by itself.');
+    if (!busy) notice(words().notice_no_answer);
     setTimeout(start, busy ? answer.retry_ms : retryAfter(failures + 1, Math.random()), failures + 1);
   }
 }
@@ -244,11 +267,32 @@ byId('contest-select').addEventListener('change', (event) => {
   keepInAddress(event.target.value);
   show(choose(elections, event.target.value));
 });
+byId('language-select').addEventListener('change', (event) => {
+  chooseLanguage(event.target.value);
+  // Rows keep their words; those of the tables are drawn anew by themselves.
+  for (const view of [views.candidates, views.outcomes, views.corrections, views.windows]) view.clear();
+  pace.translate();
+  rename(chosen);
+  drawLine();
+});
 addEventListener('popstate', () => show(choose(elections, askedContest())));
 document.addEventListener('visibilitychange', () => document.hidden || stream?.check());
 addEventListener('pagehide', () => stream?.close());
 addEventListener('pageshow', (event) => {
   if (event.persisted && chosen !== null) stream = new Stream(chosen.contest.contest_id, handlers);
 });
+/** One view alone, or all of them large: the address says so, for as long as the page is open. */
+function frameFromAddress() {
+  const asked = new URLSearchParams(location.search);
+  const root = document.documentElement;
+  const views = [...document.querySelectorAll('[data-view]')].map((node) => node.dataset.view);
+  if (views.includes(asked.get('embed'))) root.dataset.embed = asked.get('embed');
+  root.classList.toggle('is-screen', asked.has('screen'));
+}
+
+frameFromAddress();
+setFromBrowser();
+byId('language-select').value = language();
+pace.begin();
 setInterval(drawLine, 1000);
 start();

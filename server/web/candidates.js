@@ -5,6 +5,7 @@
 
 import { arrange, byId, el, nameEl, setAttribute, setStyle, setText } from './dom.js';
 import { NONE, count, initials, percent } from './format.js';
+import { words } from './language.js';
 import { safePhoto } from './safe.js';
 
 const still = matchMedia('(prefers-reduced-motion: reduce)');
@@ -30,13 +31,15 @@ export class Candidates {
    * @param {import('./reducer.js').CandidateRow[]} rows by rank
    * @param {Map<string, string>} colors by candidate id
    * @param {Set<string>} corrected candidates whose count just went down
+   * @param {Map<string, Object>} texts what candidates say and who they are, by candidate id
    */
-  draw(rows, colors, corrected) {
+  draw(rows, colors, corrected, texts) {
     this.#list.classList.toggle('many', rows.length > MANY);
     const kept = new Map();
     for (const row of rows) {
       const item = this.#items.get(row.candidate_id) ?? newItem(row.candidate_id);
       drawItem(item, row, colors.get(row.candidate_id));
+      drawAbout(item, texts.get(row.candidate_id));
       if (corrected.has(row.candidate_id)) flash(item);
       kept.set(row.candidate_id, item);
     }
@@ -67,18 +70,21 @@ function newItem(candidateId) {
     rank: el('span', 'rank'),
     face: el('span', 'face'),
     name: nameEl('name'),
-    withdrawn: el('span', 'withdrawn', 'withdrawn'),
+    withdrawn: el('span', 'withdrawn', words().withdrawn),
     party: nameEl('party'),
     share: el('span', 'share'),
     votes: el('span', 'votes'),
     bar: el('span', 'bar'),
     photo: undefined,
+    said: undefined,
+    about: el('details', 'about'),
   };
+  parts.about.hidden = true;
   parts.face.setAttribute('aria-hidden', 'true');
   parts.bar.setAttribute('aria-hidden', 'true');
   const who = el('span', 'who', el('span', 'who-line', parts.name, ' ', parts.withdrawn), parts.party);
   const figures = el('span', 'candidate-figures', parts.share, ' ', parts.votes);
-  const node = el('li', 'candidate', parts.rank, parts.face, who, figures, parts.bar);
+  const node = el('li', 'candidate', parts.rank, parts.face, who, figures, parts.bar, parts.about);
   node.dataset.candidate = candidateId;
   return { node, ...parts };
 }
@@ -88,12 +94,12 @@ function drawItem(item, row, color) {
   setStyle(node, '--color', color);
   setStyle(bar, '--length', String(row.share ?? 0));
   setText(rank, row.votes > 0 ? String(row.rank) : NONE);
-  setAttribute(rank, 'aria-label', row.votes > 0 ? `rank ${row.rank}` : 'no rank yet');
+  setAttribute(rank, 'aria-label', row.votes > 0 ? words().rank(String(row.rank)) : words().no_rank);
   setText(name, row.candidate_name || row.candidate_id);
   setAttribute(name, 'title', row.candidate_name.length > 60 ? row.candidate_name : null);
   setText(party, row.party ?? '');
   setText(share, percent(row.share));
-  setText(votes, `${count(row.votes)} ${row.votes === 1 ? 'vote' : 'votes'}`);
+  setText(votes, (row.votes === 1 ? words().one_vote : words().votes)(count(row.votes)));
   withdrawn.hidden = !row.withdrawn;
   node.classList.toggle('is-withdrawn', row.withdrawn);
   drawFace(item, row);
@@ -114,6 +120,19 @@ function drawFace(item, row) {
   image.addEventListener('error', () => image.remove());
   image.src = photo;
   item.face.append(image);
+}
+
+/** Promises and biography on demand; nothing where the register has neither. */
+function drawAbout(item, candidate) {
+  if (item.said === candidate) return;
+  item.said = candidate;
+  const parts = [[words().promises, candidate?.campaign_promises], [words().biography, candidate?.biography]]
+    .filter(([, text]) => text);
+  item.about.hidden = parts.length === 0;
+  const summary = el('summary', '', words().about, ' ', el('bdi', 'unseen', candidate?.candidate_name ?? ''));
+  item.about.replaceChildren(summary, ...parts.flatMap(([head, text]) => [
+    el('h3', '', head), el('p', 'said', el('bdi', '', text)),
+  ]));
 }
 
 /** Marks a count that went down, long enough to be seen. */

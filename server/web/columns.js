@@ -5,6 +5,7 @@
 
 import { el, nameEl, setStyle, setText } from './dom.js';
 import { NONE, count, percent } from './format.js';
+import { words } from './language.js';
 import { votesFor } from './reducer.js';
 import { paintSplit } from './split.js';
 
@@ -71,17 +72,18 @@ export function classOf(column) {
  */
 export function columnsFor(shape, context) {
   const known = shape.registered;
+  const texts = words();
   return [
-    text('name', 'Location', NAME_REM, (row) => row.name),
-    ...(shape.parents ? [text('parent', 'Part of', 8.5, (row) => context.locationName(row.parent))] : []),
+    text('name', texts.location, NAME_REM, (row) => row.name),
+    ...(shape.parents ? [text('parent', texts.part_of, 8.5, (row) => context.locationName(row.parent))] : []),
     leader(context),
     share(context),
-    number('accepted', 'Accepted', 5.7, (row) => row.accepted, count),
+    number('accepted', texts.accepted, 5.7, (row) => row.accepted, count),
     ...shape.candidates.map((id) => candidate(id, context)),
-    number('blank', 'Blank', 4.7, (row) => row.blank, count),
-    ...(known ? [number('registered', 'Registered', 6.2, (row) => row.registered, count)] : []),
-    ...(known ? [number('turnout', 'Turnout', 4.9, (row) => row.turnout, percent)] : []),
-    text('code', 'Code', 5.2, (row) => row.location),
+    number('blank', texts.blank, 4.7, (row) => row.blank, count),
+    ...(known ? [number('registered', texts.registered, 6.2, (row) => row.registered, count)] : []),
+    ...(known ? [number('turnout', texts.turnout, 4.9, (row) => row.turnout, percent)] : []),
+    text('code', texts.code, 5.2, (row) => row.location),
   ];
 }
 
@@ -108,7 +110,7 @@ function number(key, label, width_rem, value, write) {
 function leader(context) {
   const value = (row) => context.nameOf(row.leader);
   return {
-    key: 'leader', label: 'Leader', width_rem: 9, number: false, value,
+    key: 'leader', label: words().leader, width_rem: 9, number: false, value,
     make(cell) {
       const dot = el('span', 'dot');
       const name = nameEl('name');
@@ -118,7 +120,7 @@ function leader(context) {
     draw({ dot, name }, row) {
       dot.hidden = row.leader === null;
       setStyle(dot, '--color', context.colors.get(row.leader) ?? 'transparent');
-      setText(name, value(row) ?? (row.accepted > row.blank ? 'tie' : NONE));
+      setText(name, value(row) ?? (row.accepted > row.blank ? words().tie : NONE));
     },
   };
 }
@@ -129,7 +131,7 @@ function share(context) {
     return votes > 0 ? Math.max(...Object.values(row.votes)) / votes : null;
   };
   return {
-    key: 'share', label: 'Leader’s share', width_rem: 9.8, number: true, value,
+    key: 'share', label: words().leaders_share, width_rem: 9.8, number: true, value,
     make(cell) {
       const bar = el('span', 'split');
       bar.setAttribute('aria-hidden', 'true');

@@ -4,6 +4,7 @@
 //! times for the stream. Pure: the clock is an argument.
 
 import { clock, count, percent, span } from './format.js';
+import { words } from './language.js';
 
 /** The server says `alive` every 5 s; after this long without a word the line is dead. */
 export const SILENCE_MS_MAX = 12_500;
@@ -25,6 +26,7 @@ const RETRY_MS_MAX = 15_000;
  * @property {'connecting'|'open'|'lost'|'catching_up'} phase
  * @property {?number} changed_at_ms When the figures shown were published, by the server's clock.
  * @property {number} server_now_ms What the server's clock shows now, as well as the page knows.
+ * @property {string} [pace] How often figures are drawn, in words; empty where they are live.
  * @property {number} lag Messages that the server has not counted yet.
  * @property {?Progress} progress While catching up: how far it is, where it is known.
  */
@@ -35,31 +37,33 @@ const RETRY_MS_MAX = 15_000;
  */
 export function describe(line) {
   const age_ms = line.changed_at_ms === null ? null : line.server_now_ms - line.changed_at_ms;
-  const held = age_ms === null ? '' : `figures of ${clock(line.changed_at_ms)}, ${span(age_ms)} old`;
+  const texts = words();
+  const held = age_ms === null ? '' : texts.held(clock(line.changed_at_ms), span(age_ms));
   switch (line.phase) {
     case 'connecting':
-      return { kind: 'waiting', title: 'Connecting', detail: held };
+      return { kind: 'waiting', title: texts.connecting, detail: held };
     case 'lost':
-      return { kind: 'lost', title: 'Reconnecting', detail: held || 'the server does not answer' };
+      return { kind: 'lost', title: texts.reconnecting, detail: held || texts.no_answer };
     case 'catching_up': {
-      const done = line.progress === null ? '' : `, ${percent(line.progress.share)} done`;
+      const done = line.progress === null ? '' : texts.done(percent(line.progress.share));
       const left_s = line.progress?.seconds_left ?? null;
-      const left = left_s === null ? '' : `, about ${span(left_s * 1000)} left`;
-      return { kind: 'waiting', title: 'Catching up', detail: `the server reads its log${done}${left}` };
+      const left = left_s === null ? '' : texts.time_left(span(left_s * 1000));
+      return { kind: 'waiting', title: texts.catching_up, detail: texts.reads_log + done + left };
     }
     default:
-      return flowing(line, age_ms);
+      return line.pace && held ? { kind: 'quiet', title: line.pace, detail: held } : flowing(line, age_ms);
   }
 }
 
 function flowing(line, age_ms) {
-  if (age_ms === null) return { kind: 'waiting', title: 'Connected', detail: 'waiting for figures' };
-  const behind = line.lag > 0 ? `, ${count(line.lag)} messages waiting` : '';
+  const texts = words();
+  if (age_ms === null) return { kind: 'waiting', title: texts.connected, detail: texts.waiting_for_figures };
+  const behind = line.lag > 0 ? texts.messages_waiting(count(line.lag)) : '';
   if (age_ms < QUIET_AFTER_MS) {
-    const age = age_ms < 2000 ? 'updated just now' : `updated ${span(age_ms)} ago`;
-    return { kind: 'live', title: 'Live', detail: age + behind };
+    const age = age_ms < 2000 ? texts.just_now : texts.updated_ago(span(age_ms));
+    return { kind: 'live', title: texts.live, detail: age + behind };
   }
-  return { kind: 'quiet', title: 'Quiet', detail: `no change for ${span(age_ms)}${behind}` };
+  return { kind: 'quiet', title: texts.quiet, detail: texts.no_change(span(age_ms)) + behind };
 }
 
 /**

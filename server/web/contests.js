@@ -5,6 +5,7 @@
 
 import { byId, el, setText } from './dom.js';
 import { longDate } from './format.js';
+import { words } from './language.js';
 
 /**
  * @typedef {Object} Chosen
@@ -48,6 +49,11 @@ export function placesOf(contest) {
   return new Map(contest.candidates.map((candidate, place) => [candidate.candidate_id, place]));
 }
 
+/** @param {Object} contest @returns {Map<string, Object>} what candidates say and who they are, by candidate */
+export function textsOf(contest) {
+  return new Map(contest.candidates.map((candidate) => [candidate.candidate_id, candidate]));
+}
+
 /** @returns {?string} the contest that the address names */
 export function askedContest() {
   return new URLSearchParams(location.search).get('contest');
@@ -71,8 +77,9 @@ export function drawContest(elections, { election, contest }) {
   setText(byId('election-date'), longDate(election.date));
   setText(byId('contest-name'), contest.name);
   byId('test-mark').hidden = !election.test;
+  byId('test-warning').hidden = !election.test;
   document.documentElement.classList.toggle('is-test', election.test);
-  document.title = `${election.test ? 'TEST – ' : ''}${contest.name} – live count`;
+  document.title = `${election.test ? `${words().test} – ` : ''}${words().title(contest.name)}`;
   const results = new URL('api/v1/results', document.baseURI);
   results.searchParams.set('contest', contest.contest_id);
   byId('footer-results').href = results.href;

@@ -7,11 +7,12 @@
 import { candidateColumns, classOf, columnsFor, layoutOf } from './columns.js';
 import { arrange, byId, el, nameEl, setAttribute, setStyle, setText } from './dom.js';
 import { count, folded } from './format.js';
+import { language, words } from './language.js';
 import { isUnder, levelOf, matches, sorted, trailOf } from './level.js';
 import { LocationRows } from './rows.js';
 
-/** Rows on the page at once; more are found with the filter. */
-const ROWS_MAX = 1000;
+/** Rows of a page, unless the address or the reader says otherwise. */
+const ROWS = '100';
 
 /** With more rows than this, only those in sight are laid out. */
 const MANY = 100;
@@ -25,6 +26,8 @@ export class Locations {
   #head = byId('locations-head');
   #filter = byId('location-filter');
   #allLevels = byId('all-levels');
+  #size = byId('page-size');
+  #page = 0;
   #rows = new LocationRows(byId('locations-scroll'), (code) => this.#enter(code));
   #columns = [];
   #shape = '';
@@ -36,8 +39,13 @@ export class Locations {
   #scene = null;
 
   constructor() {
-    this.#filter.addEventListener('input', () => this.#arrange());
-    this.#allLevels.addEventListener('change', () => this.#arrange());
+    this.#size.value = new URLSearchParams(location.search).get('rows') ?? ROWS;
+    if (this.#size.selectedIndex < 0) this.#size.value = ROWS;
+    this.#filter.addEventListener('input', () => this.#turnTo(0));
+    this.#allLevels.addEventListener('change', () => this.#turnTo(0));
+    this.#size.addEventListener('change', () => this.#turnTo(0));
+    byId('page-previous').addEventListener('click', () => this.#turnTo(this.#page - 1));
+    byId('page-next').addEventListener('click', () => this.#turnTo(this.#page + 1));
   }
 
   /** Forgets everything, for another contest. */
@@ -49,6 +57,7 @@ export class Locations {
     this.#under = null;
     this.#shape = '';
     this.#filter.value = '';
+    this.#page = 0;
     this.#sort = { key: 'name', descending: false };
   }
 
@@ -80,7 +89,7 @@ export class Locations {
       candidates: candidateColumns(scene.ranked, scene.places),
     };
     const names = [...scene.candidates.values()].map((row) => row.candidate_name);
-    const key = JSON.stringify([shape, names.sort(), [...scene.colors]]);
+    const key = JSON.stringify([language(), shape, names.sort(), [...scene.colors]]);
     this.#scene = scene;
     if (key === this.#shape) return false;
     this.#shape = key;
@@ -120,6 +129,11 @@ export class Locations {
     const again = this.#sort.key === column.key;
     this.#sort = { key: column.key, descending: again ? !this.#sort.descending : column.number };
     this.#markSort();
+    this.#turnTo(0);
+  }
+
+  #turnTo(page) {
+    this.#page = page;
     this.#arrange();
   }
 
@@ -134,7 +148,7 @@ export class Locations {
     this.#under = code;
     this.#filter.value = '';
     this.#allLevels.checked = false;
-    this.#arrange();
+    this.#turnTo(0);
     byId('trail').querySelector('button')?.focus({ preventScroll: true });
   }
 
@@ -159,12 +173,15 @@ export class Locations {
     const level = every ? isUnder(locations, this.#under) : levelOf(this.#under);
     const found = [...locations.values()]
       .filter((row) => level(row) && matches(this.#rows.searchOf(row.location), wanted));
-    const shown = sorted(found, column, this.#sort.descending).slice(0, ROWS_MAX);
+    const size = Number(this.#size.value);
+    this.#page = Math.min(this.#page, Math.max(0, Math.ceil(found.length / size) - 1));
+    const first = this.#page * size;
+    const shown = sorted(found, column, this.#sort.descending).slice(first, first + size);
     const busy = keepFocus && this.#body.contains(document.activeElement);
     if (!busy) arrange(this.#body, shown.map((row) => this.#rows.nodeOf(row.location)));
     this.#drawLayout(!every, shown.length);
     this.#drawTrail(locations);
-    this.#drawCount(found.length, shown.length);
+    this.#drawCount(found.length, first, shown.length);
   }
 
   /** On one level all rows are part of the same location, which the trail names already. */
@@ -177,23 +194,24 @@ export class Locations {
     setStyle(table, '--width', layout.width);
   }
 
-  #drawCount(found, shown) {
-    const words = shown < found
-      ? `the first ${count(shown)} of ${count(found)}; filter to find others`
-      : `${count(found)} shown`;
-    setText(byId('locations-count'), words);
+  #drawCount(found, first, shown) {
+    setText(byId('locations-count'), words().shown(count(found)));
+    byId('pager').hidden = found <= Number(this.#size.options[0].value);
+    setText(byId('page-place'), words().page_of(count(first + 1), count(first + shown), count(found)));
+    byId('page-previous').disabled = first === 0;
+    byId('page-next').disabled = first + shown >= found;
     byId('locations-empty').hidden = found > 0;
-    setText(byId('locations-empty'), `No location matches “${this.#filter.value.trim()}”.`);
+    setText(byId('locations-empty'), words().no_match(this.#filter.value.trim()));
   }
 
   /** Where the reader is in the tree, each step a way back up. */
   #drawTrail(locations) {
     const trail = byId('trail');
     trail.hidden = this.#under === null;
-    const key = JSON.stringify(trailOf(locations, this.#under).map((row) => [row.location, row.name]));
+    const steps = [{ location: null, name: words().all }, ...trailOf(locations, this.#under)];
+    const key = JSON.stringify(steps.map((step) => [step.location, step.name]));
     if (trail.dataset.key === key) return;
     trail.dataset.key = key;
-    const steps = [{ location: null, name: 'All' }, ...trailOf(locations, this.#under)];
     trail.replaceChildren(...steps.flatMap((step, at) => {
       const last = at === steps.length - 1;
       const node = el(last ? 'span' : 'button', '', nameEl());

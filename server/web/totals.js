@@ -5,6 +5,7 @@
 
 import { arrange, byId, el, nameEl, setText } from './dom.js';
 import { NONE, cause, clock, count, percent, reason } from './format.js';
+import { words } from './language.js';
 
 /** Shown at once; more would push the outcomes off a phone's screen. */
 const CORRECTIONS_SHOWN = 6;
@@ -17,10 +18,10 @@ export function drawHeadline(results, candidates) {
   setText(byId('accepted'), count(results.counts.accepted));
   setText(byId('turnout'), percent(results.turnout));
   const known = results.registered !== null;
-  setText(byId('registered'), known ? `of ${count(results.registered)} registered` : 'registered voters not known');
+  setText(byId('registered'), known ? words().of_registered(count(results.registered)) : words().registered_unknown);
   setText(byId('lead'), results.leader === null ? NONE : count(results.margin));
   const tied = results.counts.accepted > results.blank;
-  const leader = candidates.get(results.leader)?.candidate_name ?? (tied ? 'a tie for first' : 'no votes yet');
+  const leader = candidates.get(results.leader)?.candidate_name ?? (tied ? words().tie_for_first : words().no_votes);
   setText(byId('leader'), leader);
 }
 
@@ -29,19 +30,26 @@ export class Outcomes {
   #body = byId('outcomes');
   #rows = new Map();
 
+  /** Forgets every row, for another language. */
+  clear() {
+    this.#rows.clear();
+    this.#body.replaceChildren();
+  }
+
   /** @param {import('./reducer.js').Results} results */
   draw(results) {
     const { counts } = results;
+    const texts = words();
     const reasons = Object.entries(results.set_aside_by).sort(([a], [b]) => (a < b ? -1 : 1));
     const lines = [
-      ['received', 'Received', counts.received, 'sum'],
-      ['accepted', 'Accepted', counts.accepted, 'part'],
-      ['blank', 'blank', results.blank, 'detail'],
-      ['superseded', 'Superseded', counts.superseded, 'part'],
-      ['voided', 'Voided', counts.voided, 'part'],
-      ['set_aside', 'Set aside', counts.set_aside, 'part'],
+      ['received', texts.received, counts.received, 'sum'],
+      ['accepted', texts.accepted, counts.accepted, 'part'],
+      ['blank', texts.blank_detail, results.blank, 'detail'],
+      ['superseded', texts.superseded, counts.superseded, 'part'],
+      ['voided', texts.voided, counts.voided, 'part'],
+      ['set_aside', texts.set_aside, counts.set_aside, 'part'],
       ...reasons.map(([why, votes]) => [`set_aside_by/${why}`, reason(why), votes, 'detail']),
-      ['conflicts', 'Conflicts', results.conflicts, 'apart'],
+      ['conflicts', texts.conflicts, results.conflicts, 'apart'],
     ];
     arrange(this.#body, lines.map((line) => this.#row(...line)));
   }
@@ -51,7 +59,8 @@ export class Outcomes {
     if (row === undefined) {
       const head = el('th', '', label);
       head.scope = 'row';
-      if (hints.has(key)) head.append(el('small', '', hints.get(key)));
+      const hint = words()[`${key}_hint`];
+      if (hint !== undefined) head.append(el('small', '', hint));
       const cell = el('td', 'number');
       cell.dataset.figure = key;
       row = { node: el('tr', kind, head, cell), cell };
@@ -62,19 +71,19 @@ export class Outcomes {
   }
 }
 
-const hints = new Map([
-  ['superseded', 'another vote of the same voter counts'],
-  ['voided', 'taken back'],
-  ['set_aside', 'not allowed to count'],
-  ['conflicts', 'one vote id, different votes'],
-]);
-
 /** Draws the newest corrections; an item is kept for as long as its correction is shown. */
 export class Corrections {
   #list = byId('corrections');
   #empty = byId('corrections-empty');
   #drawn = null;
   #items = new WeakMap();
+
+  /** Forgets every item, for another language. */
+  clear() {
+    this.#drawn = null;
+    this.#items = new WeakMap();
+    this.#list.replaceChildren();
+  }
 
   /**
    * @param {import('./reducer.js').SeenCorrection[]} corrections newest first
@@ -93,7 +102,7 @@ export class Corrections {
     if (kept !== undefined) return kept;
     const { candidate_id: id, minus, why, tick } = correction;
     const name = nameEl('name');
-    setText(name, id === null ? 'Blank ballots' : (candidates.get(id)?.candidate_name ?? id));
+    setText(name, id === null ? words().blank_ballots : (candidates.get(id)?.candidate_name ?? id));
     const time = el('time', '', clock(tick));
     time.dateTime = new Date(tick).toISOString();
     const node = el('li', '', el('b', 'minus', `−${count(minus)}`), name, el('span', 'why', cause(why)), time);

@@ -5,6 +5,7 @@
 
 import { arrange, byId, el, setStyle, setText } from './dom.js';
 import { clock, count, day, exactSpan } from './format.js';
+import { words } from './language.js';
 import { paintSplit } from './split.js';
 
 const SHOWN = 8;
@@ -45,8 +46,8 @@ export class Windows {
 }
 
 function explain(windows, newest) {
-  const every = `${exactSpan(windows.window_ms)} each, a new one every ${exactSpan(windows.slide_ms)}`;
-  return newest === undefined ? every : `${every}, by the time of the vote; ${day(newest.start)}`;
+  const every = words().windows_every(exactSpan(windows.window_ms), exactSpan(windows.slide_ms));
+  return newest === undefined ? every : words().windows_day(every, day(newest.start));
 }
 
 function newRow() {
@@ -72,7 +73,7 @@ function drawRow(row, window, colors) {
   row.window = window;
   setText(row.time, `${clock(window.start)} – ${clock(window.end)}`);
   row.badge.className = window.final ? 'badge final' : 'badge open';
-  setText(row.badge, window.final ? 'final' : 'open');
+  setText(row.badge, window.final ? words().final : words().open);
   setText(row.accepted, count(window.accepted));
   setText(row.blank, count(window.blank));
   setText(row.late, count(window.late));

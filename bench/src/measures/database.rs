@@ -136,17 +136,27 @@ fn written(
         let sinks = status["sinks"].as_array().context("no sinks")?;
         let votes = sinks.iter().find(|sink| sink["name"] == "votes");
         let votes = votes.context("no votes")?;
-        ensure!(votes["last_error"] == Value::Null, "{}", votes["last_error"]);
+        ensure!(
+            votes["last_error"] == Value::Null,
+            "{}",
+            votes["last_error"]
+        );
         if votes["tick"] == status["tick"] {
             break;
         }
-        ensure!(Instant::now() < deadline, "the votes are not written in time");
+        ensure!(
+            Instant::now() < deadline,
+            "the votes are not written in time"
+        );
         std::thread::sleep(ASK_EVERY);
     }
     let within = started.elapsed();
     let mut sql = database.client();
     let row = sql
-        .query_one("SELECT count(*), pg_total_relation_size('votes') FROM votes", &[])
+        .query_one(
+            "SELECT count(*), pg_total_relation_size('votes') FROM votes",
+            &[],
+        )
         .context("asking for the votes")?;
     let (rows, bytes): (i64, i64) = (row.get(0), row.get(1));
     ensure!(rows as u64 == votes, "WRONG: {rows} rows of {votes} votes");

@@ -8,15 +8,15 @@ use warp::http::header::{
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HeaderMap, HeaderValue, ORIGIN, VARY,
 };
 
-use super::settings::Cors;
+use super::settings::Origins;
 
-impl Cors {
+impl Origins {
     /// Adds to an answer's headers what its request's origin may do with it.
     pub fn allow(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
         let allowed = match self {
-            Cors::None => return,
-            Cors::Any => Some(HeaderValue::from_static("*")),
-            Cors::Origins(origins) => {
+            Origins::None => return,
+            Origins::Any => Some(HeaderValue::from_static("*")),
+            Origins::Listed(origins) => {
                 // A shared cache must not give one origin's answer to another.
                 headers.append(VARY, HeaderValue::from(ORIGIN));
                 let listed = |origin: &&HeaderValue| {
@@ -52,7 +52,7 @@ impl Cors {
 mod tests {
     use super::*;
 
-    fn allowed(cors: &Cors, origin: Option<&'static str>) -> Option<String> {
+    fn allowed(cors: &Origins, origin: Option<&'static str>) -> Option<String> {
         let mut headers = HeaderMap::new();
         let origin = origin.map(HeaderValue::from_static);
         cors.allow(origin.as_ref(), &mut headers);
@@ -62,10 +62,10 @@ mod tests {
 
     #[test]
     fn only_listed_origins_are_let_in() {
-        let listed = Cors::Origins(vec!["https://a.example".to_string()]);
+        let listed = Origins::Listed(vec!["https://a.example".to_string()]);
         let a = "https://a.example";
-        assert_eq!(allowed(&Cors::None, Some(a)), None);
-        assert_eq!(allowed(&Cors::Any, Some(a)).as_deref(), Some("*"));
+        assert_eq!(allowed(&Origins::None, Some(a)), None);
+        assert_eq!(allowed(&Origins::Any, Some(a)).as_deref(), Some("*"));
         assert_eq!(allowed(&listed, Some(a)).as_deref(), Some(a));
         assert_eq!(allowed(&listed, Some("https://a.example.org")), None);
         assert_eq!(allowed(&listed, None), None);

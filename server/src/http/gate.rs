@@ -17,14 +17,23 @@ use super::metrics::count_request;
 use super::problem::Problem;
 use super::routes::{Api, Route};
 use super::server::{Arrival, State};
-use super::settings::Cors;
+use super::settings::Origins;
 use super::socket::Connection;
 
 /// The page runs only what comes with it. Portraits and flags may come from elsewhere.
-const CONTENT_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'self'; img-src 'self' https: data:; style-src 'self'; script-src 'self'; \
-     base-uri 'none'; frame-ancestors 'none'; form-action 'none'; object-src 'none'",
-);
+const CONTENT_POLICY: &str = "default-src 'self'; img-src 'self' https: data:; \
+    style-src 'self'; script-src 'self'; base-uri 'none'; form-action 'none'; object-src 'none'";
+
+/// The content policy, with who may show the page in a frame.
+pub fn content_policy(frames: &Origins) -> HeaderValue {
+    let ancestors = match frames {
+        Origins::None => "'none'".to_string(),
+        Origins::Listed(origins) => format!("'self' {}", origins.join(" ")),
+        Origins::Any => "*".to_string(),
+    };
+    let policy = format!("{CONTENT_POLICY}; frame-ancestors {ancestors}");
+    HeaderValue::from_str(&policy).expect("origins are checked")
+}
 
 /// Answers a request.
 pub async fn pass(
@@ -51,9 +60,9 @@ pub async fn pass(
     state.settings.cors.allow(origin.as_ref(), headers);
     if let Some(route) = route.filter(|_| method == Method::OPTIONS) {
         headers.insert(ALLOW, route.allow());
-        Cors::preflight(route.allow(), headers);
+        Origins::preflight(route.allow(), headers);
     }
-    secure(headers);
+    secure(headers, state.content_policy.clone());
     if method == Method::OPTIONS && response.status() == StatusCode::OK {
         *response.status_mut() = StatusCode::NO_CONTENT;
     }
@@ -95,8 +104,8 @@ fn not_allowed(route: &Route) -> Response {
     .into()
 }
 
-fn secure(headers: &mut HeaderMap) {
-    headers.insert(CONTENT_SECURITY_POLICY, CONTENT_POLICY);
+fn secure(headers: &mut HeaderMap, content_policy: HeaderValue) {
+    headers.insert(CONTENT_SECURITY_POLICY, content_policy);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
 }

@@ -10,7 +10,7 @@
 
 pub use error::HttpError;
 pub use server::{Parts, serve};
-pub use settings::{Cors, Settings};
+pub use settings::{Origins, Settings};
 pub use status::{Demo, Operations, PartitionExtent, StatusSource};
 
 mod answers;

@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use warp::http::{Request, Uri};
+use warp::http::{HeaderValue, Request, Uri};
 use warp::reply::Response;
 
 use super::body::Bodies;
@@ -68,6 +68,8 @@ pub struct Parts {
 pub struct State {
     /// What the server is told.
     pub settings: Arc<Settings>,
+    /// What a browser may do with the page.
+    pub content_policy: HeaderValue,
     /// What it shows.
     pub publisher: Publisher,
     /// Where votes go.
@@ -168,6 +170,7 @@ fn state(parts: Parts, connections_max: usize, shutdown: watch::Receiver<bool>) 
     State {
         streams: Arc::new(Streams::new(publisher, status, shutdown, streams_max)),
         writes: Arc::new(Semaphore::new(limits.writes_max)),
+        content_policy: gate::content_policy(&parts.settings.frames),
         settings: Arc::new(parts.settings),
         publisher: parts.publisher,
         writer: parts.writer,

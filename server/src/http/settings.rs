@@ -25,21 +25,23 @@ pub struct Settings {
     /// What writers must show; `None` leaves writing open on loopback only.
     pub token: Option<String>,
     /// Which origins' pages may read.
-    pub cors: Cors,
+    pub cors: Origins,
+    /// Which origins' pages may show ours in a frame.
+    pub frames: Origins,
     /// The log's topic, as `offsets` name it.
     pub topic: String,
     /// What strangers cannot exceed.
     pub limits: Limits,
 }
 
-/// Which origins' pages may read the answers.
+/// Some origins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Cors {
+pub enum Origins {
     /// Only our own.
     #[default]
     None,
     /// These, as `https://results.example.org`.
-    Origins(Vec<String>),
+    Listed(Vec<String>),
     /// All.
     Any,
 }
@@ -89,38 +91,41 @@ impl Default for Settings {
         Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             token: None,
-            cors: Cors::None,
+            cors: Origins::None,
+            frames: Origins::None,
             topic: "votes".to_string(),
             limits: Limits::default(),
         }
     }
 }
 
-impl Cors {
+impl Origins {
     /// Reads a list separated by commas, or `*`.
-    pub fn parse(text: &str) -> Result<Cors, HttpError> {
+    pub fn parse(text: &str) -> Result<Origins, HttpError> {
         let origins: Vec<String> = text
             .split(',')
             .map(|origin| origin.trim().trim_end_matches('/').to_ascii_lowercase())
             .filter(|origin| !origin.is_empty())
             .collect();
         if origins.iter().any(|origin| origin == "*") {
-            return Ok(Cors::Any);
+            return Ok(Origins::Any);
         }
         for origin in &origins {
             let host = origin
                 .strip_prefix("https://")
                 .or(origin.strip_prefix("http://"));
-            if !host.is_some_and(|host| !host.is_empty() && !host.contains('/')) {
+            // They go into headers, where other characters would mean something.
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+            if !host.is_some_and(|host| !host.is_empty() && host.bytes().all(is_plain)) {
                 return Err(HttpError::Origin {
                     origin: origin.clone(),
                 });
             }
         }
         Ok(if origins.is_empty() {
-            Cors::None
+            Origins::None
         } else {
-            Cors::Origins(origins)
+            Origins::Listed(origins)
         })
     }
 }
@@ -188,17 +193,17 @@ mod tests {
 
     #[test]
     fn origins_are_a_list_or_all() {
-        assert_eq!(Cors::parse("").expect("none"), Cors::None);
-        assert_eq!(Cors::parse("*").expect("all"), Cors::Any);
+        assert_eq!(Origins::parse("").expect("none"), Origins::None);
+        assert_eq!(Origins::parse("*").expect("all"), Origins::Any);
         let two = vec![
             "https://a.example".to_string(),
             "http://b.example:81".to_string(),
         ];
         assert_eq!(
-            Cors::parse("https://A.example/, http://b.example:81").expect("two"),
-            Cors::Origins(two)
+            Origins::parse("https://A.example/, http://b.example:81").expect("two"),
+            Origins::Listed(two)
         );
-        assert!(Cors::parse("a.example").is_err());
-        assert!(Cors::parse("https://a.example/page").is_err());
+        assert!(Origins::parse("a.example").is_err());
+        assert!(Origins::parse("https://a.example/page").is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Client, Server, laws, votes};
+use crate::support::{Client, Home, Server, laws, votes};
 
 const QUESTIONS: [&str; 5] = ["elections", "results", "locations", "windows", "series"];
 
@@ -224,6 +224,31 @@ fn operation_is_described() {
         assert!(policy.contains(rule), "{policy}");
     }
     assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
+}
+
+#[test]
+fn only_pages_of_listed_origins_may_frame_ours() {
+    let flags = [
+        "--frame-origin",
+        "https://news.example,https://b.example:8443/",
+    ];
+    let server = Server::start_with(&flags);
+    let page = server.client().get("/?embed=candidates");
+    let policy = page.header("content-security-policy").expect("a policy");
+    let rule = "frame-ancestors 'self' https://news.example https://b.example:8443";
+    assert!(policy.ends_with(rule), "{policy}");
+    for wrong in [
+        "https://a.example; script-src *",
+        "news.example",
+        "https://",
+    ] {
+        let output = Home::new().refused(&["--frame-origin", wrong]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            !output.status.success() && said.contains("is no origin"),
+            "{said}"
+        );
+    }
 }
 
 fn number(value: &Value) -> u64 {

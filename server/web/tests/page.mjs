@@ -3,13 +3,14 @@
 //!
 //! In come `TALLYFLOW_URL` (the server), `TALLYFLOW_CHROMIUM` (the browser's path) and, to keep
 //! pictures, `TALLYFLOW_PICTURES` (a folder). Run it with `node --test server/web/tests/page.mjs`
-//! after `npm ci` in this folder. Only reads: no vote is cast here.
+//! after `npm ci` in this folder. The last test casts votes; all others only read.
 
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
 
+import axe from 'axe-core';
 import { chromium } from 'playwright-core';
 
 const WAIT_MS = 30_000;
@@ -41,9 +42,16 @@ before(async () => {
 
 after(() => browser?.close());
 
+/** The dashboard with parameters in its address. */
+function asked(parameters) {
+  const url = new URL(server);
+  url.search = new URLSearchParams(parameters);
+  return url;
+}
+
 /** A page on the dashboard, with every error that its console shows. */
 async function open(url, options = views[0]) {
-  const context = await browser.newContext({ ...options, locale: 'en-CA', timezoneId: 'America/Toronto' });
+  const context = await browser.newContext({ locale: 'en-CA', timezoneId: 'America/Toronto', ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(WAIT_MS);
   const errors = [];
@@ -112,7 +120,7 @@ async function atOneTick(page) {
 }
 
 test('every figure that is shown together agrees, while it counts', async () => {
-  const { page, errors, close } = await open(server);
+  const { page, errors, close } = await open(asked({ rows: 1000 }));
   const ticks = new Set();
   for (let reading = 0; reading < 60; reading += 1) {
     const shown = await read(page);
@@ -127,7 +135,7 @@ test('every figure that is shown together agrees, while it counts', async () => 
 
 for (const view of views) {
   test(`the figures equal the API's, ${view.name}`, { timeout: QUIET_MS + WAIT_MS }, async () => {
-    const { page, errors, close } = await open(server, view);
+    const { page, errors, close } = await open(asked({ rows: 1000 }), view);
     const { shown, results, locations } = await atOneTick(page);
     agrees(shown);
     const votes = results.candidates.map((row) => [row.candidate_id, row.votes]);
@@ -148,7 +156,7 @@ for (const view of views) {
 }
 
 test('every column sorts both ways, and the filter finds', async () => {
-  const { page, errors, close } = await open(server);
+  const { page, errors, close } = await open(asked({ rows: 1000 }));
   const heads = page.locator('#locations-head th');
   for (let at = 0; at < await heads.count(); at += 1) {
     const ways = new Set();
@@ -214,4 +222,132 @@ test('a line that is cut, or dead, is opened again without loading the page anew
   assert.ok(await page.evaluate(() => window.sameDocument));
   await close();
   line.close();
+});
+
+test('the pager reaches every row, once', async () => {
+  const { page, errors, close } = await open(asked({ rows: 10 }));
+  const { locations } = await api('api/v1/locations');
+  const seen = [];
+  for (;;) {
+    const rows = await page.$$eval('#locations-body > tr', (nodes) => nodes.map((node) => node.dataset.location));
+    assert.ok(rows.length > 0 && rows.length <= 10);
+    seen.push(...rows);
+    if (await page.isDisabled('#page-next')) break;
+    await page.click('#page-next');
+  }
+  assert.deepEqual(seen.sort(), locations.map((row) => row.location).sort());
+  assert.ok(seen.length > 10, 'there is more than one page');
+  await page.selectOption('#page-size', '25');
+  assert.ok(await page.isDisabled('#page-previous'), 'another size begins at the first page');
+  assert.equal(await page.locator('#locations-body > tr').count(), Math.min(25, seen.length));
+  assert.deepEqual(errors, []);
+  await close();
+});
+
+test('the page speaks the browser\u2019s language, and another when it is asked to', async () => {
+  const { page, errors, close } = await open(server, { ...views[0], locale: 'fr-CA' });
+  const says = (selector) => page.textContent(selector);
+  assert.equal(await page.getAttribute('html', 'lang'), 'fr');
+  assert.equal(await says('#candidates-title'), 'Candidatures');
+  assert.match(await says('.share'), /^\d+,\d\u00a0%$/);
+  await page.evaluate(() => { window.sameDocument = true; });
+  await page.selectOption('#language-select', 'en');
+  await page.waitForFunction(() => document.querySelector('#candidates-title').textContent === 'Candidates');
+  await page.waitForFunction(() => /^\d+\.\d%$/.test(document.querySelector('.share').textContent));
+  assert.equal(await page.getAttribute('html', 'lang'), 'en');
+  assert.equal(new URL(page.url()).searchParams.get('lang'), 'en');
+  assert.ok(await page.evaluate(() => window.sameDocument));
+  // No word of the one language is left in the other.
+  const text = await page.innerText('main');
+  assert.doesNotMatch(text, /Bulletins|Reçus|Lieu|voix/);
+  await page.reload();
+  await page.waitForSelector('#figures:not([hidden])');
+  assert.equal(await says('#candidates-title'), 'Candidates');
+  assert.deepEqual(errors, []);
+  await close();
+});
+
+for (const [name, parameters, options] of [
+  ['in light', {}, views[0]],
+  ['in dark', {}, views[1]],
+  ['on a phone', { rows: 10 }, views[2]],
+  ['in French', { lang: 'fr' }, views[0]],
+  ['at 320 pixels', {}, { viewport: { width: 320, height: 600 } }],
+  ['on a screen', { screen: '' }, { viewport: { width: 3840, height: 2160 } }],
+  ['embedded', { embed: 'candidates' }, views[0]],
+]) {
+  test(`nobody is kept out, ${name}`, async () => {
+    const { page, errors, close } = await open(asked(parameters), options);
+    // The page may run nothing but its own scripts; the debugger's may run this one.
+    await page.evaluate(axe.source);
+    const found = await page.evaluate(async () => {
+      const { violations } = await globalThis.axe.run();
+      return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).slice(0, 3).join(' ')}`);
+    });
+    assert.deepEqual(found, []);
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(overflow <= 0, `the page is ${overflow} px wider than its window`);
+    const pictures = process.env.TALLYFLOW_PICTURES;
+    if (pictures) await page.screenshot({ path: path.join(pictures, `${name.replaceAll(' ', '-')}.png`) });
+    assert.deepEqual(errors, []);
+    await close();
+  });
+}
+
+test('a view that is embedded is alone', async () => {
+  for (const name of ['figures', 'candidates', 'windows', 'outcomes', 'corrections', 'locations']) {
+    const { page, errors, close } = await open(asked({ embed: name }));
+    await page.waitForSelector(`[data-view=${name}]:visible`);
+    assert.equal(await page.locator('[data-view]:visible').count(), 1, name);
+    assert.equal(await page.locator('select:visible').count(), 0, name);
+    assert.deepEqual(errors, []);
+    await close();
+  }
+});
+
+test('nothing is asked of another host', async () => {
+  const { page, close } = await open(server);
+  const hosts = await page.evaluate(() => performance.getEntriesByType('resource').map(({ name }) => new URL(name).host));
+  assert.deepEqual([...new Set(hosts)], [server.host]);
+  await close();
+});
+
+test('a page that is paused stands still until it is asked to go on', async () => {
+  const { page, errors, close } = await open(server);
+  const { locations } = await api('api/v1/locations');
+  const { candidates } = await api('api/v1/results');
+  const vote = async (number) => {
+    const event = {
+      vote_id: `paused-${number}`, voter_id: `paused-${number}-${Date.now()}`,
+      candidate_id: candidates[0].candidate_id, location: locations.find((row) => row.leaf).location,
+    };
+    const headers = { 'content-type': 'application/json' };
+    const answer = await fetch(new URL('api/v1/votes', server), { method: 'POST', headers, body: JSON.stringify(event) });
+    assert.equal(answer.status, 202);
+  };
+  const received = async () => (await read(page)).outcomes.received;
+  const counted = async () => (await api('api/v1/results')).counts.received;
+  await page.selectOption('#pace', 'paused');
+  assert.equal(new URL(page.url()).searchParams.get('refresh'), 'paused');
+  const before = await received();
+  await vote(1);
+  while (await counted() <= before) await page.waitForTimeout(50);
+  await page.waitForTimeout(1000);
+  assert.equal(await received(), before);
+  await page.waitForFunction(() => document.querySelector('#line-title').textContent === 'Paused');
+  await page.click('#refresh');
+  await page.waitForFunction((old) => {
+    const text = document.querySelector('#outcomes [data-figure=received]').textContent;
+    return Number(text.replace(/[^\d]/g, '')) > old;
+  }, before);
+  const second = await received();
+  await page.selectOption('#pace', 'live');
+  await vote(2);
+  await page.waitForFunction((old) => {
+    const text = document.querySelector('#outcomes [data-figure=received]').textContent;
+    return Number(text.replace(/[^\d]/g, '')) > old;
+  }, second);
+  assert.ok(!await page.isVisible('#refresh'));
+  assert.deepEqual(errors, []);
+  await close();
 });

@@ -7,8 +7,11 @@ import test from 'node:test';
 import { describe, progressOf, retryAfter, retryAfterHeader } from '../connection.js';
 import { choose } from '../contests.js';
 import { count, exactSpan, folded, initials, longDate, percent, span } from '../format.js';
+import { pick, setLanguage, words } from '../language.js';
 import { isUnder, levelOf, matches, sorted, trailOf } from '../level.js';
 import { safeColor, safePhoto } from '../safe.js';
+import { en } from '../words/en.js';
+import { fr } from '../words/fr.js';
 
 /** Runs one function over many cases. */
 function check(run, cases) {
@@ -115,4 +118,40 @@ test('the tree, the filter and the order of locations', () => {
   assert.deepEqual(codes(sorted(rows, byAccepted, true)), ['3', '1', '2', '10', '21']);
   assert.deepEqual(codes(sorted(rows, byAccepted, false)), ['2', '10', '1', '3', '21']);
   assert.ok(matches('11-sault-au-recollet\n11', 'recollet 11') && matches('x', '') && !matches('x', 'y'));
+});
+
+test('every language says everything, in the same shape', () => {
+  const shape = (texts) => Object.fromEntries(Object.entries(texts)
+    .map(([key, text]) => [key, typeof text === 'object' ? Object.keys(text) : `${typeof text} ${text.length > 0}`]));
+  assert.deepEqual(shape(fr), shape(en));
+  for (const texts of [en, fr]) {
+    for (const [key, text] of Object.entries(texts)) {
+      const said = typeof text === 'function' ? text(...'ABC'.slice(0, text.length)) : text;
+      if (typeof said === 'string') assert.ok(said.trim().length > 0 && !said.includes('undefined'), key);
+      // A text that is given is in what is said.
+      if (typeof text === 'function') for (const part of 'ABC'.slice(0, text.length)) assert.ok(said.includes(part), key);
+    }
+  }
+});
+
+test('the language is the first that is asked for and known', () => {
+  check(pick, [
+    [['fr-CA', 'en'], { language: 'fr', locale: 'fr-CA' }], [['de', 'en-GB'], { language: 'en', locale: 'en-GB' }],
+    [[null, 'FR'], { language: 'fr', locale: 'FR' }], [['de'], { language: 'en', locale: 'en' }], [[], { language: 'en', locale: 'en' }],
+    [['fr-'], { language: 'fr', locale: 'fr' }], [['fry'], { language: 'en', locale: 'en' }],
+  ]);
+});
+
+test('numbers, dates and words are those of the language', () => {
+  try {
+    setLanguage(['fr'], ['en-US', 'fr-CA']);
+    check(count, [[1101001, '1\u00a0101\u00a0001']]);
+    check(percent, [[0.38243, '38,2\u00a0%']]);
+    check(longDate, [['2013-11-03', '3 novembre 2013']]);
+    check(span, [[200 * 3_600_000, '8 jours']]);
+    assert.equal(words().live, 'En direct');
+  } finally {
+    setLanguage(['en']);
+  }
+  check(count, [[1101001, '1,101,001']]);
 });

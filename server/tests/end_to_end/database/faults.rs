@@ -126,7 +126,7 @@ fn fill(database: &Database) -> Vec<Sql> {
         }
         let ended = held[0].query(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-             WHERE usename = 'tallyflow'",
+             WHERE usename = 'counter'",
             &[],
         );
         if ended.expect("it can be asked").is_empty() {
@@ -141,10 +141,10 @@ fn under_load_every_fault_is_told_and_all_converges_afterwards() {
     let lasts = Duration::from_secs(lasts.unwrap_or(2));
     let mut database = database();
     let mut sql = database.client();
-    sql.batch_execute(&readme("CREATE ROLE tallyflow").replace('…', "counting"))
+    sql.batch_execute(&readme("CREATE ROLE counter").replace('…', "counting"))
         .expect("the README's role can be made");
     let url = format!(
-        "postgresql://tallyflow:counting@127.0.0.1:{}/postgres",
+        "postgresql://counter:counting@127.0.0.1:{}/postgres",
         database.port()
     );
     let server = Home::new().start(&["--postgres", &url]);
@@ -186,11 +186,11 @@ fn under_load_every_fault_is_told_and_all_converges_afterwards() {
 
     let mut sql = database.client();
     for (name, table) in [("results", "candidate_results"), ("votes", "votes")] {
-        sql.batch_execute(&format!("REVOKE INSERT, UPDATE ON {table} FROM tallyflow"))
+        sql.batch_execute(&format!("REVOKE INSERT, UPDATE ON {table} FROM counter"))
             .expect("the owner may");
         failing(name, table);
         counting_goes_on();
-        sql.batch_execute(&format!("GRANT INSERT, UPDATE ON {table} TO tallyflow"))
+        sql.batch_execute(&format!("GRANT INSERT, UPDATE ON {table} TO counter"))
             .expect("the owner may");
         recovered(&server);
     }

@@ -1,0 +1,113 @@
+//! The page's language: chosen by the address, by the reader, or by the browser.
+//!
+//! In come language tags; out go words, and the locale for numbers and dates. Holds the one choice
+//! of the page; who shows words asks for them each time, or draws anew when the choice changes.
+
+import { en } from './words/en.js';
+import { fr } from './words/fr.js';
+
+/** The languages, by tag. */
+const ALL = { en, fr };
+
+/** @typedef {keyof typeof ALL} Language */
+
+/** Where the reader's choice is kept between visits. */
+const KEPT = 'tallyflow-language';
+
+/** @type {Language} */
+let chosen = 'en';
+let locale = 'en';
+
+/** The words of the language. */
+export function words() {
+  return ALL[chosen];
+}
+
+/** @returns {string} the locale that numbers and dates are written in */
+export function localeOf() {
+  return locale;
+}
+
+/** @returns {Language} */
+export function language() {
+  return chosen;
+}
+
+/**
+ * The first of some language tags that the page has, and the locale it stands for.
+ *
+ * @param {readonly (?string)[]} asked tags such as `fr-CA`, the most wanted first
+ * @returns {{language: Language, locale: string}}
+ */
+export function pick(asked) {
+  for (const tag of asked) {
+    const base = (tag ?? '').toLowerCase().split('-')[0];
+    if (base === 'en' || base === 'fr') return { language: base, locale: valid(tag) ? tag : base };
+  }
+  return { language: 'en', locale: 'en' };
+}
+
+function valid(tag) {
+  try {
+    return Intl.NumberFormat.supportedLocalesOf(tag).length > 0;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Takes a language; its locale is the browser's own form of it, if it has one.
+ *
+ * @param {readonly (?string)[]} asked
+ * @param {readonly string[]} browsers the browser's tags
+ */
+export function setLanguage(asked, browsers = []) {
+  const wanted = pick(asked).language;
+  const own = browsers.find((tag) => pick([tag]).language === wanted && tag.toLowerCase().startsWith(wanted));
+  ({ language: chosen, locale } = pick([own ?? wanted]));
+}
+
+/** Takes what the address, an earlier visit or the browser asks for, in this order. */
+export function setFromBrowser() {
+  const asked = new URLSearchParams(location.search).get('lang');
+  setLanguage([asked, kept(), ...navigator.languages], navigator.languages);
+  translate();
+}
+
+/**
+ * Takes the reader's choice, and keeps it in the address and for later visits.
+ *
+ * @param {string} tag
+ */
+export function choose(tag) {
+  setLanguage([tag], navigator.languages);
+  const url = new URL(location.href);
+  url.searchParams.set('lang', chosen);
+  history.replaceState(history.state, '', url);
+  try {
+    localStorage.setItem(KEPT, chosen);
+  } catch {
+    // A browser that keeps nothing asks again.
+  }
+  translate();
+}
+
+function kept() {
+  try {
+    return localStorage.getItem(KEPT);
+  } catch {
+    return null;
+  }
+}
+
+/** Writes the words of the page's frame: of elements with `data-t`, and `data-t-…` attributes. */
+function translate() {
+  document.documentElement.lang = chosen;
+  const texts = words();
+  for (const node of document.querySelectorAll('[data-t]')) node.textContent = texts[node.dataset.t];
+  for (const attribute of ['aria-label', 'placeholder']) {
+    for (const node of document.querySelectorAll(`[data-t-${attribute}]`)) {
+      node.setAttribute(attribute, texts[node.getAttribute(`data-t-${attribute}`)]);
+    }
+  }
+}
