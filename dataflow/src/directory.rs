@@ -12,7 +12,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use crate::hash::KeyedHash;
-use crate::register::{Contest, Register};
+use crate::register::{Contest, Register, Voters};
 pub use tree::{Node, Tree};
 
 mod tree;
@@ -143,7 +143,7 @@ impl Directory {
     pub fn adopt(&self, register: &Register, hash: &KeyedHash) -> Directory {
         let mut next = Directory {
             register: Arc::new(Register {
-                voters: Vec::new(),
+                voters: Voters::default(),
                 ..register.clone()
             }),
             version: register.version().into(),
@@ -207,17 +207,14 @@ impl Directory {
     }
 
     fn set_rules(&mut self, register: &Register) {
-        let mut rolls: FxHashMap<&str, u64> = register
-            .elections
-            .iter()
-            .filter(|election| election.roll)
-            .map(|election| (&*election.election_id, 0))
+        let voters = register.voters.by_election();
+        let rolls = register.elections.iter().filter(|election| election.roll);
+        let rolls: FxHashMap<&str, u64> = rolls
+            .map(|election| {
+                let size = voters.get(&election.election_id);
+                (&*election.election_id, size.copied().unwrap_or(0))
+            })
             .collect();
-        for voter in &register.voters {
-            if let Some(size) = rolls.get_mut(&*voter.election_id) {
-                *size += 1;
-            }
-        }
         self.rules = vec![None; self.contests.len()];
         self.places.resize(self.contests.len(), Place::default());
         for contest in &register.contests {

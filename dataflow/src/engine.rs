@@ -7,7 +7,7 @@
 //! time it is.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::graph::{self, Closed, Inputs, Outbox, Read};
 use crate::hash::KeyedHash;
 use crate::intake::{Arrival, Intake};
 use crate::kept::Kept;
-use crate::register::Register;
+use crate::register::{Register, Voters};
 use crate::wire::{Reason, Refusal};
 
 mod beat;
@@ -116,6 +116,8 @@ pub struct Engine {
     ticks: VecDeque<(u64, u64, Mark)>,
     directory: Arc<Directory>,
     on_roll: FxHashSet<(u32, u128)>,
+    /// The voters, and the elections with a roll, that those come from.
+    roll_of: (Voters, BTreeSet<String>),
     partitions: Partitions,
     messages: i64,
     /// Events taken again in the open tick.
@@ -170,6 +172,7 @@ impl Engine {
             ticks: VecDeque::new(),
             directory: Arc::default(),
             on_roll: FxHashSet::default(),
+            roll_of: Default::default(),
             partitions: Partitions::default(),
             messages: 0,
             restored: 0,
@@ -205,12 +208,13 @@ impl Engine {
     }
 
     fn step_roll(&mut self, register: &Register, directory: &Directory) {
-        let rolls: FxHashSet<&str> = register
-            .elections
-            .iter()
-            .filter(|election| election.roll)
-            .map(|election| &*election.election_id)
-            .collect();
+        let rolls = register.elections.iter().filter(|election| election.roll);
+        let rolls: BTreeSet<String> = rolls.map(|it| it.election_id.clone()).collect();
+        let (seen, seen_rolls) = &self.roll_of;
+        if seen.is_same(&register.voters) && *seen_rolls == rolls {
+            // A rename does not go through millions of voters.
+            return;
+        }
         let voters = register.voters.iter();
         let is: FxHashSet<(u32, u128)> = voters
             .filter(|voter| rolls.contains(&*voter.election_id))
@@ -232,6 +236,7 @@ impl Engine {
         is.difference(&self.on_roll)
             .for_each(|come| send(come, true));
         self.on_roll = is;
+        self.roll_of = (register.voters.clone(), rolls);
     }
 
     /// Says where a partition of this worker begins, before anything of it is read.

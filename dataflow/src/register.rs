@@ -7,8 +7,10 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use check::{Problem, RegisterChange};
+pub use voters::Voters;
 
 mod check;
+mod voters;
 
 /// The longest id in bytes of UTF-8.
 pub const ID_BYTES_MAX: usize = 128;
@@ -39,7 +41,7 @@ pub struct Register {
     /// The reporting units, a forest by `parent`.
     pub locations: Vec<Location>,
     /// The voters; the roll of an election whose `roll` is true.
-    pub voters: Vec<Voter>,
+    pub voters: Voters,
 }
 
 /// A row of `elections`.
@@ -209,7 +211,10 @@ impl<'de> Deserialize<'de> for Instant {
 impl Register {
     /// The version of the register: a hash of its content, the same for any order of the rows.
     pub fn version(&self) -> String {
-        let mut sorted = self.clone();
+        let mut sorted = Register {
+            voters: Voters::default(),
+            ..self.clone()
+        };
         sorted
             .elections
             .sort_by(|a, b| a.election_id.cmp(&b.election_id));
@@ -222,11 +227,13 @@ impl Register {
         sorted
             .locations
             .sort_by(|a, b| (&a.election_id, &a.location).cmp(&(&b.election_id, &b.location)));
-        sorted
-            .voters
-            .sort_by(|a, b| (&a.election_id, &a.voter_id).cmp(&(&b.election_id, &b.voter_id)));
         let text = serde_json::to_vec(&sorted).expect("a register is plain data");
-        blake3::hash(&text).to_hex()[..16].to_string()
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&text);
+        if !self.voters.is_empty() {
+            hasher.update(self.voters.hash().as_bytes());
+        }
+        hasher.finalize().to_hex()[..16].to_string()
     }
 
     /// The id of the contest for votes that name none: the one marked, or the only one.

@@ -92,6 +92,11 @@ fn log_as(format: LogFormat) {
         .with_env_var("TALLYFLOW_LOG")
         .with_default_directive(tracing::Level::INFO.into())
         .from_env_lossy();
+    // What it does to the schema is told here, in a line for each step.
+    let filter = match "refinery_core=warn".parse() {
+        Ok(quiet) if std::env::var_os("TALLYFLOW_LOG").is_none() => filter.add_directive(quiet),
+        _ => filter,
+    };
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())

@@ -215,9 +215,13 @@ fn read(
     in_force: &Register,
     change: RegisterChange,
 ) -> Result<Option<Register>, RegisterError> {
-    let Some(register) = source.read(in_force)? else {
+    let Some(mut register) = source.read(in_force)? else {
         return Ok(None);
     };
+    if register.voters == in_force.voters {
+        // The list that is known is not gone through again, by anybody.
+        register.voters = in_force.voters.clone();
+    }
     check(&register, in_force, change, || source.name())?;
     Ok((register != *in_force).then_some(register))
 }

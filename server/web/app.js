@@ -9,6 +9,7 @@ import { describe, retryAfter } from './connection.js';
 import { askedContest, choose, drawContest, keepInAddress, placesOf, readElections, textsOf } from './contests.js';
 import { byId, setText } from './dom.js';
 import { NONE, clock, count, percent } from './format.js';
+import { Health } from './health.js';
 import { choose as chooseLanguage, language, setFromBrowser, words } from './language.js';
 import { Locations } from './locations.js';
 import { Pace } from './pace.js';
@@ -31,6 +32,7 @@ const views = {
   locations: new Locations(),
   windows: new Windows(),
   announcer: new Announcer(),
+  health: new Health(),
 };
 
 /** The register as the page knows it. */
@@ -270,7 +272,7 @@ byId('contest-select').addEventListener('change', (event) => {
 byId('language-select').addEventListener('change', (event) => {
   chooseLanguage(event.target.value);
   // Rows keep their words; those of the tables are drawn anew by themselves.
-  for (const view of [views.candidates, views.outcomes, views.corrections, views.windows]) view.clear();
+  for (const view of [views.candidates, views.outcomes, views.corrections, views.windows, views.health]) view.clear();
   pace.translate();
   rename(chosen);
   drawLine();
@@ -294,5 +296,6 @@ frameFromAddress();
 setFromBrowser();
 byId('language-select').value = language();
 pace.begin();
+views.health.begin();
 setInterval(drawLine, 1000);
 start();

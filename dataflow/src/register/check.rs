@@ -56,7 +56,7 @@ impl Register {
 
     fn check_ids(&self, problems: &mut Problems) {
         let mut each = |what: &str, ids: Vec<(&str, &str)>| {
-            let mut seen = HashSet::new();
+            let mut seen = HashSet::with_capacity(ids.len());
             for (scope, id) in ids {
                 if !is_id(id) {
                     problems.add(format!(
@@ -92,11 +92,15 @@ impl Register {
             "location",
             locations.map(|l| (&*l.election_id, &*l.location)).collect(),
         );
-        let voters = self.voters.iter();
-        each(
-            "voter",
-            voters.map(|v| (&*v.election_id, &*v.voter_id)).collect(),
-        );
+        let mut voters = self.voters.iter();
+        // Millions that are in order need not be remembered.
+        if !(self.voters.is_strictly_sorted() && voters.all(|voter| is_id(&voter.voter_id))) {
+            let voters = self.voters.iter();
+            each(
+                "voter",
+                voters.map(|v| (&*v.election_id, &*v.voter_id)).collect(),
+            );
+        }
     }
 
     fn check_contests(&self, problems: &mut Problems) {
@@ -157,8 +161,11 @@ impl Register {
         for location in &self.locations {
             needs_election("location", &location.location, &location.election_id);
         }
-        for voter in &self.voters {
-            needs_election("voter", &voter.voter_id, &voter.election_id);
+        let has_all = |of: &BTreeMap<String, u64>| of.keys().all(|id| elections.contains(&**id));
+        if !has_all(self.voters.by_election()) {
+            for voter in &self.voters {
+                needs_election("voter", &voter.voter_id, &voter.election_id);
+            }
         }
         for candidate in &self.candidates {
             if !contests.contains(&*candidate.contest_id) {
@@ -365,17 +372,13 @@ fn inner_locations(register: &Register) -> BTreeSet<(&str, &str)> {
 }
 
 /// The size of the roll of each election that has one.
-fn roll_sizes(register: &Register) -> BTreeMap<&str, usize> {
-    let mut sizes: BTreeMap<&str, usize> = register
-        .elections
-        .iter()
-        .filter(|e| e.roll)
-        .map(|e| (&*e.election_id, 0))
-        .collect();
-    for voter in &register.voters {
-        if let Some(size) = sizes.get_mut(&*voter.election_id) {
-            *size += 1;
-        }
-    }
-    sizes
+fn roll_sizes(register: &Register) -> BTreeMap<&str, u64> {
+    let voters = register.voters.by_election();
+    let rolls = register.elections.iter().filter(|election| election.roll);
+    rolls
+        .map(|election| {
+            let size = voters.get(&election.election_id);
+            (&*election.election_id, size.copied().unwrap_or(0))
+        })
+        .collect()
 }

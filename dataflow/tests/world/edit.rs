@@ -104,7 +104,7 @@ impl Edit {
                 register.contests.reverse();
                 register.candidates.reverse();
                 register.locations.reverse();
-                register.voters.reverse();
+                register.voters.edit(|rows| rows.reverse());
             }
             _ => {
                 let contest_id = pick(CONTESTS, self.a);
@@ -181,17 +181,18 @@ impl Edit {
             }
             return;
         }
-        let rows = &mut register.voters;
         let is_it = |row: &Voter| row.election_id == election_id && row.voter_id == voter_id;
-        if rows.iter().any(is_it) {
-            rows.retain(|row| !is_it(row));
-        } else {
-            rows.push(Voter {
-                voter_id,
-                election_id,
-                ..Voter::default()
-            });
-        }
+        register.voters.edit(|rows| {
+            if rows.iter().any(is_it) {
+                rows.retain(|row| !is_it(row));
+            } else {
+                rows.push(Voter {
+                    voter_id: voter_id.clone(),
+                    election_id: election_id.clone(),
+                    ..Voter::default()
+                });
+            }
+        });
     }
 
     fn edit_locations(self, register: &mut Register) {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use dataflow::register::{self, Contest, Register};
+use dataflow::register::{self, Contest, Register, Voters};
 
 use super::{Choice, Election, ElectionError, Evening, Sums, Unit};
 
@@ -75,7 +75,7 @@ fn register(sums: &Sums) -> Register {
         contests: vec![contest],
         candidates: candidates(sums, contest_id),
         locations: locations(sums),
-        voters: Vec::new(),
+        voters: Voters::default(),
     }
 }
 

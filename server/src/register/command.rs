@@ -85,7 +85,7 @@ fn read(client: &mut Client) -> Result<Register, PostgresError> {
 /// With all that is known of the voters.
 fn whole(transaction: &mut Transaction<'_>) -> Result<Register, postgres::Error> {
     Ok(Register {
-        voters: database::voters(transaction)?,
+        voters: database::voters(transaction)?.into(),
         ..database::lists(transaction)?
     })
 }

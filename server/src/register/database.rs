@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use dataflow::register::{Candidate, Contest, Election, Instant as At, Location, Register, Voter};
+use dataflow::register::{
+    Candidate, Contest, Election, Instant as At, Location, Register, Voter, Voters,
+};
 use postgres::fallible_iterator::FallibleIterator;
 use postgres::{Client, IsolationLevel, Row, Transaction};
 
@@ -85,11 +87,11 @@ impl RegisterDatabase {
             .map_err(&failed)?;
         let mut register = lists(&mut rows).map_err(&failed)?;
         if with_roll {
-            register.voters = roll(&mut rows).map_err(&failed)?;
+            register.voters = roll(&mut rows).map_err(&failed)?.into();
         } else if is_same_but_voters(&register, in_force) {
             return Ok(None);
         } else {
-            register.voters.clone_from(&in_force.voters);
+            register.voters = in_force.voters.clone();
         }
         rows.commit().map_err(&failed)?;
         if with_roll {
@@ -234,7 +236,7 @@ pub(super) fn lists(rows: &mut Transaction<'_>) -> Result<Register, postgres::Er
                 })
             },
         )?,
-        voters: Vec::new(),
+        voters: Voters::default(),
     })
 }
 

@@ -295,7 +295,7 @@ for (const [name, parameters, options] of [
 }
 
 test('a view that is embedded is alone', async () => {
-  for (const name of ['figures', 'candidates', 'windows', 'outcomes', 'corrections', 'locations']) {
+  for (const name of ['figures', 'candidates', 'windows', 'outcomes', 'corrections', 'health', 'locations']) {
     const { page, errors, close } = await open(asked({ embed: name }));
     await page.waitForSelector(`[data-view=${name}]:visible`);
     assert.equal(await page.locator('[data-view]:visible').count(), 1, name);
@@ -303,6 +303,21 @@ test('a view that is embedded is alone', async () => {
     assert.deepEqual(errors, []);
     await close();
   }
+});
+
+test('the state of the count is the server\u2019s', async () => {
+  const { page, errors, close } = await open(server);
+  await page.waitForSelector('#health [data-health=messages]');
+  const shown = await page.$$eval('#health [data-health]', (nodes) => Object.fromEntries(
+    nodes.map((node) => [node.dataset.health, Number(node.textContent.replace(/[^\d]/g, ''))]),
+  ));
+  const status = await api('api/v1/status');
+  const lag = status.partitions.reduce((sum, partition) => sum + partition.lag, 0);
+  const { messages, duplicates, voids } = status;
+  assert.deepEqual(shown, { messages, duplicates, voids, refused: 0, waiting: lag });
+  assert.ok(await page.isHidden('#warnings'));
+  assert.deepEqual(errors, []);
+  await close();
 });
 
 test('nothing is asked of another host', async () => {

@@ -7,6 +7,7 @@ import test from 'node:test';
 import { describe, progressOf, retryAfter, retryAfterHeader } from '../connection.js';
 import { choose } from '../contests.js';
 import { count, exactSpan, folded, initials, longDate, percent, span } from '../format.js';
+import { linesOf, warningsOf } from '../health.js';
 import { pick, setLanguage, words } from '../language.js';
 import { isUnder, levelOf, matches, sorted, trailOf } from '../level.js';
 import { safeColor, safePhoto } from '../safe.js';
@@ -154,4 +155,19 @@ test('numbers, dates and words are those of the language', () => {
     setLanguage(['en']);
   }
   check(count, [[1101001, '1,101,001']]);
+});
+
+test('the state of the count has every reason, and warns of what is wrong only', () => {
+  const status = {
+    messages: 9, duplicates: 1, voids: 2, refused: { bad_field: 2, of_later: 1 },
+    partitions: [{ lag: 3 }, { lag: 4 }], log_error: null, register_error: 'the register',
+    checkpoint: { tick_error: null, error: 'a disk' },
+    sinks: [{ state: 'ok', last_error: 'old' }, { state: 'failing', last_error: 'a database' }],
+  };
+  assert.deepEqual(linesOf(status).map(([key, label, figure]) => [key, label, figure]), [
+    ['messages', 'Messages', 9], ['duplicates', 'Copies', 1], ['voids', 'Voids', 2], ['refused', 'Refused', 3],
+    ['refused/bad_field', 'a field is wrong', 2], ['refused/of_later', 'of later', 1], ['waiting', 'Waiting to be counted', 7],
+  ]);
+  assert.deepEqual(warningsOf(status), ['a disk', 'the register', 'a database']);
+  assert.deepEqual(warningsOf({}), []);
 });

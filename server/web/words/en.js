@@ -77,6 +77,23 @@ export const en = {
     register: 'the register changed',
   }),
 
+  // The state of the count.
+  health: 'State of the count',
+  health_of: 'All contests together',
+  asked_at: (/** @type {string} */ at) => `· at ${at}`,
+  messages: 'Messages',
+  duplicates: 'Copies',
+  voids: 'Voids',
+  refused: 'Refused',
+  waiting: 'Waiting to be counted',
+  refusals: /** @type {Object<string, string>} */ ({
+    too_large: 'too large',
+    malformed_json: 'not JSON',
+    missing_field: 'a field is missing',
+    bad_field: 'a field is wrong',
+    future_timestamp: 'from the future',
+  }),
+
   // Windows and locations.
   windows_every: (/** @type {string} */ length, /** @type {string} */ slide) =>
     `${length} each, a new one every ${slide}`,

@@ -74,6 +74,22 @@ export const fr = {
     register: 'le registre a changé',
   },
 
+  health: 'État du dépouillement',
+  health_of: 'Tous les scrutins ensemble',
+  asked_at: (at) => `· à ${at}`,
+  messages: 'Messages',
+  duplicates: 'Copies',
+  voids: 'Annulations',
+  refused: 'Refusés',
+  waiting: 'En attente',
+  refusals: {
+    too_large: 'trop grands',
+    malformed_json: 'pas du JSON',
+    missing_field: 'il manque un champ',
+    bad_field: 'un champ est faux',
+    future_timestamp: 'venus du futur',
+  },
+
   windows_every: (length, slide) => `${length} chacune, une nouvelle toutes les ${slide}`,
   windows_day: (every, day) => `${every}, selon l’heure du vote ; ${day}`,
   final: 'définitive',

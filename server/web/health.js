@@ -1,0 +1,101 @@
+//! How the counting is: messages, refused ones by reason, what waits, and what is wrong.
+//!
+//! In comes `GET /api/v1/status`, asked every few seconds while the page is looked at; out go
+//! figures and warnings. These are of all contests together and of the moment of asking, so they
+//! never stand among the results.
+
+import { arrange, byId, el, setText } from './dom.js';
+import { clock, count } from './format.js';
+import { words } from './language.js';
+
+const EVERY_MS = 5000;
+const WAIT_MS = 12_500;
+
+/**
+ * What a status has to warn of, most important first.
+ *
+ * @param {Object} status
+ * @returns {string[]}
+ */
+export function warningsOf(status) {
+  const sinks = (status.sinks ?? []).filter((sink) => sink.state === 'failing');
+  return [
+    status.log_error, status.checkpoint?.tick_error, status.checkpoint?.error, status.register_error,
+    ...sinks.map((sink) => sink.last_error),
+  ].filter((text) => typeof text === 'string' && text !== '');
+}
+
+/**
+ * The lines of the table: key, label, figure, kind.
+ *
+ * @param {Object} status
+ * @returns {[string, string, number, string][]}
+ */
+export function linesOf(status) {
+  const texts = words();
+  const refused = Object.entries(status.refused ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  const waiting = (status.partitions ?? []).reduce((sum, partition) => sum + partition.lag, 0);
+  return [
+    ['messages', texts.messages, status.messages, 'sum'],
+    ['duplicates', texts.duplicates, status.duplicates, 'part'],
+    ['voids', texts.voids, status.voids, 'part'],
+    ['refused', texts.refused, refused.reduce((sum, [, number]) => sum + number, 0), 'part'],
+    ...refused.map(([why, number]) => [`refused/${why}`, texts.refusals[why] ?? why.replaceAll('_', ' '), number, 'detail']),
+    ['waiting', texts.waiting, waiting, 'apart'],
+  ];
+}
+
+/** Asks and draws. */
+export class Health {
+  #body = byId('health');
+  #rows = new Map();
+  #timer = 0;
+
+  /** Begins to ask. */
+  begin() {
+    this.#ask();
+    document.addEventListener('visibilitychange', () => document.hidden || this.#ask());
+  }
+
+  /** Forgets every row, for another language, and asks anew. */
+  clear() {
+    this.#rows.clear();
+    this.#body.replaceChildren();
+    this.#ask();
+  }
+
+  async #ask() {
+    clearTimeout(this.#timer);
+    try {
+      const url = new URL('api/v1/status', document.baseURI);
+      const answer = await fetch(url, { cache: 'no-store', signal: AbortSignal.timeout(WAIT_MS) });
+      if (answer.ok) this.#draw(await answer.json());
+    } catch {
+      // The line says that the server does not answer.
+    }
+    clearTimeout(this.#timer);
+    if (!document.hidden) this.#timer = setTimeout(() => this.#ask(), EVERY_MS);
+  }
+
+  #draw(status) {
+    arrange(this.#body, linesOf(status).map((line) => this.#row(...line)));
+    setText(byId('health-time'), words().asked_at(clock(Date.now())));
+    const warnings = warningsOf(status).map((text) => el('li', '', el('bdi', '', text)));
+    byId('warnings').hidden = warnings.length === 0;
+    byId('warnings').replaceChildren(...warnings);
+  }
+
+  #row(key, label, value, kind) {
+    let row = this.#rows.get(key);
+    if (row === undefined) {
+      const head = el('th', '', label);
+      head.scope = 'row';
+      const cell = el('td', 'number');
+      cell.dataset.health = key;
+      row = { node: el('tr', kind, head, cell), cell };
+      this.#rows.set(key, row);
+    }
+    setText(row.cell, count(value));
+    return row.node;
+  }
+}
