@@ -187,6 +187,13 @@ struct Shared {
 }
 
 impl Shared {
+    /// Whether this start's register takes the place of the checkpoint's. A version that an
+    /// earlier program made otherwise is another one, too.
+    fn replaces_register(&self) -> bool {
+        let before = self.before.as_ref();
+        before.is_some_and(|before| before.manifest().register_version != self.register_version)
+    }
+
     /// Whether a partition of which nothing is counted yet may be counted.
     fn check_first(&self, extent: &Extent) -> Result<(), BeginError> {
         if extent.first_offset > 0 && !self.accept_truncated {

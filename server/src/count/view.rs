@@ -36,11 +36,11 @@ struct Beginning {
 }
 
 impl Beginning {
-    /// From the version of the checkpoint's register, if there is one, and that of this start's.
-    fn new(kept: Option<&str>, begins_with: &str) -> Beginning {
+    /// Whether there is a checkpoint, and whether another register takes the place of its own.
+    fn new(restores: bool, awaits_register: bool) -> Beginning {
         Beginning {
-            restores: kept.is_some(),
-            awaits_register: kept.is_some_and(|kept| kept != begins_with),
+            restores,
+            awaits_register,
         }
     }
 
@@ -63,11 +63,9 @@ impl Beginning {
 impl View {
     pub(super) fn new(settings: ViewSettings, shared: &Shared) -> View {
         let now = Instant::now();
-        let kept = shared.before.as_ref().map(|before| before.manifest());
-        let kept = kept.map(|manifest| &*manifest.register_version);
         View {
             snapshot: Arc::new(Snapshot::empty(settings)),
-            beginning: Beginning::new(kept, &shared.register_version),
+            beginning: Beginning::new(shared.before.is_some(), shared.replaces_register()),
             ready: false,
             said_at: now,
             said_messages: 0,
@@ -209,7 +207,8 @@ mod tests {
 
     /// After how many of these ticks the beginning is over; each may bring a register.
     fn over_after(kept: Option<&str>, begins_with: &str, ticks: &[(Mark, bool)]) -> Option<usize> {
-        let mut beginning = Beginning::new(kept, begins_with);
+        let replaces = kept.is_some_and(|kept| kept != begins_with);
+        let mut beginning = Beginning::new(kept.is_some(), replaces);
         let mut after = beginning.is_over().then_some(0);
         for (number, (mark, brings_register)) in (1..).zip(ticks) {
             beginning.note(*mark, *brings_register);

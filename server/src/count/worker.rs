@@ -225,10 +225,7 @@ impl<'a> Counter<'a> {
                 self.engine.begin(extent.partition, extent.first_offset);
             }
         }
-        if self.index == 0
-            && let Some(before) = &self.shared.before
-            && *before.register != *self.shared.register
-        {
+        if self.index == 0 && self.shared.replaces_register() {
             self.shared.keeper.adopt(Arc::clone(&self.shared.register));
             self.engine.adopt(&self.shared.register);
         }
