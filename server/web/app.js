@@ -8,7 +8,7 @@ import { Candidates } from './candidates.js';
 import { describe, retryAfter } from './connection.js';
 import { askedContest, choose, drawContest, keepInAddress, placesOf, readElections, textsOf } from './contests.js';
 import { byId, setText } from './dom.js';
-import { NONE, clock, count, percent } from './format.js';
+import { clock, named, percent } from './format.js';
 import { Health } from './health.js';
 import { choose as chooseLanguage, language, setFromBrowser, words } from './language.js';
 import { Locations } from './locations.js';
@@ -157,12 +157,12 @@ function fallen(before, after) {
 
 function announce(rows) {
   const leader = shown.candidates.get(shown.results.leader) ?? null;
-  const lead = leader === null ? '' : `${percent(leader.share)} ${leader.candidate_name} · `;
+  const lead = leader === null ? '' : `${percent(leader.share)} ${named(leader.candidate_name, leader.candidate_id)} · `;
   if (rows.length > 0) {
     document.title = `${chosen.election.test ? `${words().test} – ` : ''}${lead}${chosen.contest.name}`;
   }
   views.announcer.standing(
-    shown.results, leader?.candidate_name ?? null, leader?.share ?? null, performance.now(),
+    shown.results, leader && named(leader.candidate_name, leader.candidate_id), leader?.share ?? null, performance.now(),
   );
 }
 

@@ -4,7 +4,7 @@
 //! when a rank changes. Never makes an item anew for a candidate that it already shows.
 
 import { arrange, byId, el, nameEl, setAttribute, setStyle, setText } from './dom.js';
-import { NONE, count, initials, percent } from './format.js';
+import { NONE, count, initials, named, percent } from './format.js';
 import { words } from './language.js';
 import { safePhoto } from './safe.js';
 
@@ -95,7 +95,7 @@ function drawItem(item, row, color) {
   setStyle(bar, '--length', String(row.share ?? 0));
   setText(rank, row.votes > 0 ? String(row.rank) : NONE);
   setAttribute(rank, 'aria-label', row.votes > 0 ? words().rank(String(row.rank)) : words().no_rank);
-  setText(name, row.candidate_name || row.candidate_id);
+  setText(name, named(row.candidate_name, row.candidate_id));
   setAttribute(name, 'title', row.candidate_name.length > 60 ? row.candidate_name : null);
   setText(party, row.party ?? '');
   setText(share, percent(row.share));
@@ -129,7 +129,7 @@ function drawAbout(item, candidate) {
   const parts = [[words().promises, candidate?.campaign_promises], [words().biography, candidate?.biography]]
     .filter(([, text]) => text);
   item.about.hidden = parts.length === 0;
-  const summary = el('summary', '', words().about, ' ', el('bdi', 'unseen', candidate?.candidate_name ?? ''));
+  const summary = el('summary', '', words().about, ' ', el('bdi', 'unseen', named(candidate?.candidate_name, candidate?.candidate_id ?? '')));
   item.about.replaceChildren(summary, ...parts.flatMap(([head, text]) => [
     el('h3', '', head), el('p', 'said', el('bdi', '', text)),
   ]));

@@ -4,7 +4,7 @@
 //! out goes a list of columns. A column makes a cell once and then changes it in place.
 
 import { el, nameEl, setStyle, setText } from './dom.js';
-import { NONE, count, percent } from './format.js';
+import { NONE, count, named, percent } from './format.js';
 import { words } from './language.js';
 import { votesFor } from './reducer.js';
 import { paintSplit } from './split.js';
@@ -74,7 +74,7 @@ export function columnsFor(shape, context) {
   const known = shape.registered;
   const texts = words();
   return [
-    text('name', texts.location, NAME_REM, (row) => row.name),
+    text('name', texts.location, NAME_REM, (row) => named(row.name, row.location)),
     ...(shape.parents ? [text('parent', texts.part_of, 8.5, (row) => context.locationName(row.parent))] : []),
     leader(context),
     share(context),

@@ -88,6 +88,11 @@ export function folded(text) {
   return text.normalize('NFD').replace(/\p{Mn}/gu, '').toLowerCase();
 }
 
+/** @param {?string} name @param {string} id @returns {string} the name, or the id of who has none to be seen */
+export function named(name, id) {
+  return name?.trim() ? name : id;
+}
+
 /** Up to two initials of a name, for the disc of one who has no portrait. */
 export function initials(name) {
   const words = name.match(/[\p{L}\p{N}]+/gu) ?? [];

@@ -6,7 +6,7 @@
 
 import { candidateColumns, classOf, columnsFor, layoutOf } from './columns.js';
 import { arrange, byId, el, nameEl, setAttribute, setStyle, setText } from './dom.js';
-import { count, folded } from './format.js';
+import { count, folded, named } from './format.js';
 import { language, words } from './language.js';
 import { isUnder, levelOf, matches, sorted, trailOf } from './level.js';
 import { LocationRows } from './rows.js';
@@ -95,8 +95,8 @@ export class Locations {
     this.#shape = key;
     this.#columns = columnsFor(shape, {
       colors: scene.colors,
-      nameOf: (id) => (id === null ? null : this.#scene.candidates.get(id)?.candidate_name || id),
-      locationName: (code) => (code === null ? '' : this.#scene.locations.get(code)?.name ?? code),
+      nameOf: (id) => (id === null ? null : named(this.#scene.candidates.get(id)?.candidate_name, id)),
+      locationName: (code) => (code === null ? '' : named(this.#scene.locations.get(code)?.name, code)),
     });
     byId('all-levels-label').hidden = !shape.parents;
     this.#rows.clear(this.#columns);
@@ -215,7 +215,7 @@ export class Locations {
     trail.replaceChildren(...steps.flatMap((step, at) => {
       const last = at === steps.length - 1;
       const node = el(last ? 'span' : 'button', '', nameEl());
-      setText(node.firstChild, step.name);
+      setText(node.firstChild, named(step.name, step.location));
       if (last) node.setAttribute('aria-current', 'location');
       else node.type = 'button';
       node.addEventListener('click', () => last || this.#enter(step.location));

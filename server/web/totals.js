@@ -4,7 +4,7 @@
 //! figure stands as the server published it.
 
 import { arrange, byId, el, nameEl, setText } from './dom.js';
-import { NONE, cause, clock, count, percent, reason } from './format.js';
+import { NONE, cause, clock, count, named, percent, reason } from './format.js';
 import { words } from './language.js';
 
 /** Shown at once; more would push the outcomes off a phone's screen. */
@@ -21,7 +21,9 @@ export function drawHeadline(results, candidates) {
   setText(byId('registered'), known ? words().of_registered(count(results.registered)) : words().registered_unknown);
   setText(byId('lead'), results.leader === null ? NONE : count(results.margin));
   const tied = results.counts.accepted > results.blank;
-  const leader = candidates.get(results.leader)?.candidate_name ?? (tied ? words().tie_for_first : words().no_votes);
+  const leader = results.leader === null
+    ? (tied ? words().tie_for_first : words().no_votes)
+    : named(candidates.get(results.leader)?.candidate_name, results.leader);
   setText(byId('leader'), leader);
 }
 
@@ -102,7 +104,7 @@ export class Corrections {
     if (kept !== undefined) return kept;
     const { candidate_id: id, minus, why, tick } = correction;
     const name = nameEl('name');
-    setText(name, id === null ? words().blank_ballots : (candidates.get(id)?.candidate_name ?? id));
+    setText(name, id === null ? words().blank_ballots : named(candidates.get(id)?.candidate_name, id));
     const time = el('time', '', clock(tick));
     time.dateTime = new Date(tick).toISOString();
     const node = el('li', '', el('b', 'minus', `−${count(minus)}`), name, el('span', 'why', cause(why)), time);

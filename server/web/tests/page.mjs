@@ -10,10 +10,8 @@ import net from 'node:net';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
 
-import axe from 'axe-core';
-import { chromium } from 'playwright-core';
+import { WAIT_MS, barriers, launch, open as openIn } from './browser.mjs';
 
-const WAIT_MS = 30_000;
 /** The demo counts for a minute and a half; only then page and API stand at one tick for long. */
 const QUIET_MS = 180_000;
 
@@ -29,15 +27,8 @@ let browser;
 
 before(async () => {
   assert.ok(process.env.TALLYFLOW_URL, 'set TALLYFLOW_URL to the address of a running server');
-  assert.ok(process.env.TALLYFLOW_CHROMIUM, 'set TALLYFLOW_CHROMIUM to the path of a Chromium');
   server = new URL(process.env.TALLYFLOW_URL);
-  browser = await chromium.launch({
-    executablePath: process.env.TALLYFLOW_CHROMIUM,
-    args: [
-      '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-      '--disable-background-networking', '--disable-component-update', '--disable-sync',
-    ],
-  });
+  browser = await launch();
 });
 
 after(() => browser?.close());
@@ -49,21 +40,8 @@ function asked(parameters) {
   return url;
 }
 
-/** A page on the dashboard, with every error that its console shows. */
-async function open(url, options = views[0]) {
-  const context = await browser.newContext({ locale: 'en-CA', timezoneId: 'America/Toronto', ...options });
-  const page = await context.newPage();
-  page.setDefaultTimeout(WAIT_MS);
-  const errors = [];
-  page.on('pageerror', (error) => errors.push(error.stack));
-  page.on('dialog', (dialog) => errors.push(`dialog: ${dialog.message()}`));
-  page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) errors.push(message.text());
-  });
-  await page.goto(url.href);
-  await page.waitForSelector('#figures:not([hidden])');
-  return { page, errors, close: () => context.close() };
-}
+/** A page on the dashboard. */
+const open = (url, options = views[0]) => openIn(browser, url, options);
 
 /** All figures of one moment, as a reader sees them. */
 function read(page) {
@@ -278,15 +256,7 @@ for (const [name, parameters, options] of [
 ]) {
   test(`nobody is kept out, ${name}`, async () => {
     const { page, errors, close } = await open(asked(parameters), options);
-    // The page may run nothing but its own scripts; the debugger's may run this one.
-    await page.evaluate(axe.source);
-    const found = await page.evaluate(async () => {
-      const { violations } = await globalThis.axe.run();
-      return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).slice(0, 3).join(' ')}`);
-    });
-    assert.deepEqual(found, []);
-    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    assert.ok(overflow <= 0, `the page is ${overflow} px wider than its window`);
+    assert.deepEqual(await barriers(page), []);
     const pictures = process.env.TALLYFLOW_PICTURES;
     if (pictures) await page.screenshot({ path: path.join(pictures, `${name.replaceAll(' ', '-')}.png`) });
     assert.deepEqual(errors, []);

@@ -1,0 +1,51 @@
+//! A browser for the tests, and a page in it with every error that its console shows.
+//!
+//! `TALLYFLOW_CHROMIUM` is the browser's path.
+
+import assert from 'node:assert/strict';
+
+import axe from 'axe-core';
+import { chromium } from 'playwright-core';
+
+/** How long anything may take on a busy machine. */
+export const WAIT_MS = 30_000;
+
+/** Starts the browser. */
+export function launch() {
+  assert.ok(process.env.TALLYFLOW_CHROMIUM, 'set TALLYFLOW_CHROMIUM to the path of a Chromium');
+  return chromium.launch({
+    executablePath: process.env.TALLYFLOW_CHROMIUM,
+    args: [
+      '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+      '--disable-background-networking', '--disable-component-update', '--disable-sync',
+    ],
+  });
+}
+
+/** A page on an address, with every error that its console shows. */
+export async function open(browser, url, options) {
+  const context = await browser.newContext({ locale: 'en-CA', timezoneId: 'America/Toronto', ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(WAIT_MS);
+  const errors = [];
+  page.on('pageerror', (error) => errors.push(error.stack));
+  page.on('dialog', (dialog) => errors.push(`dialog: ${dialog.message()}`));
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) errors.push(message.text());
+  });
+  await page.goto(url.href);
+  await page.waitForSelector('#figures:not([hidden])');
+  return { page, errors, close: () => context.close() };
+}
+
+/** What keeps somebody out, by axe, and how much wider the page is than its window. */
+export async function barriers(page) {
+  // The page may run nothing but its own scripts; the debugger's may run this one.
+  await page.evaluate(axe.source);
+  const found = await page.evaluate(async () => {
+    const { violations } = await globalThis.axe.run();
+    return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).slice(0, 3).join(' ')}`);
+  });
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  return overflow > 0 ? [...found, `the page is ${overflow} px wider than its window`] : found;
+}

@@ -1,0 +1,118 @@
+//! The dashboard of a register that means harm: markup, other directions, endless and empty names
+//! in every text.
+//!
+//! In come `TALLYFLOW_BINARY` (the service) and `TALLYFLOW_CHROMIUM` (the browser's path). Starts
+//! the service in a directory of its own, and ends it.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import readline from 'node:readline';
+import test, { after, before } from 'node:test';
+
+import { barriers, launch, open } from './browser.mjs';
+
+const SCRIPT = '<script>alert(1)</script><img src=x onerror=alert(2)>';
+
+/** Texts that somebody could write into a register; ids are the same with a number. */
+const texts = [
+  SCRIPT, '"\'><svg onload=alert(3)>', '\u202eright to left\u202c', 'שלום عالم', 'x'.repeat(200), '${alert(4)} {{alert(5)}}',
+  'javascript:alert(6)', '__proto__', 'constructor', '\u0007\u001b[31m', '🗳️'.repeat(20), ' ',
+];
+const ids = texts.map((text, at) => `${at}${Buffer.from(text).length > 100 ? text.slice(0, 20) : text}`);
+/** Two that JavaScript's own objects would have. */
+ids[7] = '__proto__';
+ids[8] = 'constructor';
+
+const register = {
+  elections: [{ election_id: SCRIPT, name: SCRIPT, date: '2013-11-03', test: true }],
+  contests: [{ contest_id: SCRIPT, election_id: SCRIPT, name: texts[4] }],
+  candidates: ids.map((id, at) => ({
+    contest_id: SCRIPT, candidate_id: id, candidate_name: texts[at], party: texts[(at + 1) % texts.length],
+    biography: texts[(at + 2) % texts.length], campaign_promises: `${texts[at]}\n${texts[at]}`,
+    color: ['red;background:url(//evil.example/x)', '#0a5', '', 'inherit'][at % 4],
+    photo_url: ['javascript:alert(7)', 'http://evil.example/x.png', 'data:text/html,<script>alert(8)</script>', ''][at % 4],
+  })),
+  locations: ids.map((id, at) => ({ election_id: SCRIPT, location: id, name: texts[at], registered: 10 })),
+};
+
+let browser;
+let service;
+let directory;
+let address;
+
+before(async () => {
+  assert.ok(process.env.TALLYFLOW_BINARY, 'set TALLYFLOW_BINARY to the path of the service');
+  directory = await mkdtemp(path.join(os.tmpdir(), 'tallyflow-hostile-'));
+  await writeFile(path.join(directory, 'register.json'), JSON.stringify(register));
+  const flags = ['--register', 'register.json', '--listen', '127.0.0.1:0', '--data', 'data'];
+  service = spawn(path.resolve(process.env.TALLYFLOW_BINARY), flags, { cwd: directory, stdio: ['ignore', 'pipe', 'inherit'] });
+  for await (const line of readline.createInterface({ input: service.stdout })) {
+    const [, said] = line.match(/^tallyflow listens on (.*)$/) ?? [];
+    if (said) {
+      address = new URL(said);
+      break;
+    }
+  }
+  assert.ok(address, 'the service says where it listens');
+  while (!(await fetch(new URL('readyz', address))).ok) await new Promise((resolve) => { setTimeout(resolve, 50); });
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  if (service?.exitCode === null) {
+    service.kill();
+    await new Promise((resolve) => { service.once('exit', resolve); });
+  }
+  if (directory) await rm(directory, { recursive: true, force: true });
+});
+
+async function vote(events) {
+  const headers = { 'content-type': 'application/x-ndjson' };
+  const body = events.map((event) => JSON.stringify(event)).join('\n');
+  const answer = await fetch(new URL('api/v1/votes', address), { method: 'POST', headers, body });
+  assert.equal(answer.status, 202, await answer.text());
+}
+
+test('an election without a vote stands as it is', async () => {
+  const { page, errors, close } = await open(browser, address, { viewport: { width: 360, height: 740 } });
+  assert.equal(await page.textContent('#accepted'), '0');
+  assert.equal(await page.locator('#candidates > li').count(), ids.length);
+  assert.ok(await page.isVisible('#test-warning'));
+  assert.deepEqual(await barriers(page), []);
+  assert.deepEqual(errors, []);
+  await close();
+});
+
+test('names are text, whatever they hold, and every figure is right', async () => {
+  const events = ids.flatMap((id, at) => Array.from({ length: at + 1 }, (_, number) => ({
+    vote_id: `v-${at}-${number}`, voter_id: `${SCRIPT}-${at}-${number}`, candidate_id: id, location: ids[at],
+  })));
+  const { page, errors, close } = await open(browser, address, { viewport: { width: 1280, height: 900 } });
+  await vote(events);
+  await page.waitForFunction((all) => document.querySelector('#accepted').textContent === String(all), events.length);
+  await vote([{ type: 'void', vote_id: 'v-0-0', voter_id: `${SCRIPT}-0-0` }]);
+  await page.waitForFunction((all) => document.querySelector('#accepted').textContent === String(all), events.length - 1);
+  const shown = await page.$$eval('#candidates > li', (nodes) => nodes.map((node) => ({
+    id: node.dataset.candidate, name: node.querySelector('.name').textContent, votes: parseInt(node.querySelector('.votes').textContent, 10),
+  })));
+  const results = await (await fetch(new URL('api/v1/results', address))).json();
+  assert.deepEqual(shown.map(({ id, votes }) => [id, votes]), results.candidates.map((row) => [row.candidate_id, row.votes]));
+  for (const { id, name } of shown) assert.equal(name, texts[ids.indexOf(id)].trim() ? texts[ids.indexOf(id)] : id);
+  assert.equal(await page.textContent('#corrections .name'), SCRIPT);
+  assert.equal(await page.locator('script:not([src="app.js"]), svg, #figures img[src^=data]').count(), 0);
+  for (const summary of await page.locator('.about summary').all()) await summary.click();
+  const said = await page.$$eval('.said', (nodes) => nodes.map((node) => node.textContent));
+  assert.ok(said.includes(`${SCRIPT}\n${SCRIPT}`));
+  for (const head of await page.locator('#locations-head button').all()) await head.click();
+  await page.fill('#location-filter', '<script>');
+  assert.equal(await page.locator('#locations-body > tr').count(), 1);
+  assert.deepEqual(await barriers(page), []);
+  assert.deepEqual(errors, []);
+  const hosts = await page.evaluate(() => performance.getEntriesByType('resource').map(({ name }) => new URL(name).host));
+  assert.deepEqual([...new Set(hosts)], [address.host]);
+  await close();
+});
