@@ -13,6 +13,7 @@ import { Health } from './health.js';
 import { choose as chooseLanguage, language, setFromBrowser, words } from './language.js';
 import { Locations } from './locations.js';
 import { Pace } from './pace.js';
+import { Podium } from './podium.js';
 import { apply, fromSnapshot, merge, ranked } from './reducer.js';
 import { paint } from './safe.js';
 import { Stream, readiness } from './stream.js';
@@ -26,6 +27,7 @@ const REGISTER_MS = 2000;
 const EMPTY_MS = 5000;
 
 const views = {
+  podium: new Podium(),
   candidates: new Candidates(),
   outcomes: new Outcomes(),
   corrections: new Corrections(),
@@ -128,6 +130,7 @@ function draw() {
   byId('figures').hidden = false;
   notice(null);
   drawHeadline(shown.results, shown.candidates);
+  views.podium.draw(rows, colors);
   views.candidates.draw(rows, colors, fallen(before, shown), texts);
   views.outcomes.draw(shown.results);
   views.corrections.draw(shown.corrections, shown.candidates);
@@ -240,7 +243,7 @@ function show(contest) {
   lag = 0;
   phase = 'connecting';
   byId('figures').hidden = true;
-  for (const view of [views.candidates, views.locations, views.windows]) view.clear();
+  for (const view of [views.podium, views.candidates, views.locations, views.windows]) view.clear();
   rename(contest);
   drawLine();
   if (contest === null) {
@@ -272,7 +275,7 @@ byId('contest-select').addEventListener('change', (event) => {
 byId('language-select').addEventListener('change', (event) => {
   chooseLanguage(event.target.value);
   // Rows keep their words; those of the tables are drawn anew by themselves.
-  for (const view of [views.candidates, views.outcomes, views.corrections, views.windows, views.health]) view.clear();
+  for (const view of [views.podium, views.candidates, views.outcomes, views.corrections, views.windows, views.health]) view.clear();
   pace.translate();
   rename(chosen);
   drawLine();

@@ -45,23 +45,31 @@ export class Candidates {
     }
     this.#items = kept;
     const order = JSON.stringify(rows.map((row) => row.candidate_id));
-    if (order !== this.#order) this.#reorder([...kept.values()].map((item) => item.node));
+    if (order !== this.#order) glide(this.#list, [...kept.values()].map((item) => item.node));
     this.#order = order;
   }
+}
 
-  #reorder(nodes) {
-    const before = new Map(nodes.map((node) => [node, node.isConnected ? node.offsetTop : null]));
-    arrange(this.#list, nodes);
-    if (still.matches) return;
-    for (const node of nodes) {
-      const from = before.get(node);
-      const shift = from === null ? 0 : from - node.offsetTop;
-      if (shift === 0) continue;
-      node.animate(
-        [{ transform: `translateY(${shift}px)` }, { transform: 'none' }],
-        { duration: 350, easing: 'cubic-bezier(.2,.7,.3,1)' },
-      );
-    }
+/**
+ * Puts nodes in an order; those that change places glide there, unless the reader wants no motion.
+ *
+ * @param {HTMLElement} parent
+ * @param {HTMLElement[]} nodes
+ * @param {() => void} [place] what else decides where they stand
+ */
+export function glide(parent, nodes, place = () => {}) {
+  const before = new Map(nodes.map((node) => [node, node.isConnected ? [node.offsetLeft, node.offsetTop] : null]));
+  arrange(parent, nodes);
+  place();
+  if (still.matches) return;
+  for (const node of nodes) {
+    const from = before.get(node);
+    const [x, y] = from === null ? [0, 0] : [from[0] - node.offsetLeft, from[1] - node.offsetTop];
+    if (x === 0 && y === 0) continue;
+    node.animate(
+      [{ transform: `translate(${x}px, ${y}px)` }, { transform: 'none' }],
+      { duration: 350, easing: 'cubic-bezier(.2,.7,.3,1)' },
+    );
   }
 }
 
@@ -106,7 +114,7 @@ function drawItem(item, row, color) {
 }
 
 /** A portrait where there is one, else the initials, also when the portrait does not load. */
-function drawFace(item, row) {
+export function drawFace(item, row) {
   const photo = safePhoto(row.photo_url);
   const wanted = photo ?? `initials of ${row.candidate_name}`;
   if (item.photo === wanted) return;

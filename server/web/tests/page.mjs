@@ -97,6 +97,19 @@ async function atOneTick(page) {
   return assert.fail(`page and API did not meet at one tick within ${QUIET_MS / 1000} s`);
 }
 
+/** Checks again and again, since the count may go on between what is read here and there. */
+async function eventually(check) {
+  const deadline = performance.now() + QUIET_MS;
+  for (;;) {
+    try {
+      return await check();
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+      await new Promise((resolve) => { setTimeout(resolve, 250); });
+    }
+  }
+}
+
 test('every figure that is shown together agrees, while it counts', async () => {
   const { page, errors, close } = await open(asked({ rows: 1000 }));
   const ticks = new Set();
@@ -265,7 +278,7 @@ for (const [name, parameters, options] of [
 }
 
 test('a view that is embedded is alone', async () => {
-  for (const name of ['figures', 'candidates', 'windows', 'outcomes', 'corrections', 'health', 'locations']) {
+  for (const name of ['figures', 'podium', 'candidates', 'windows', 'outcomes', 'corrections', 'health', 'locations']) {
     const { page, errors, close } = await open(asked({ embed: name }));
     await page.waitForSelector(`[data-view=${name}]:visible`);
     assert.equal(await page.locator('[data-view]:visible').count(), 1, name);
@@ -275,17 +288,39 @@ test('a view that is embedded is alone', async () => {
   }
 });
 
-test('the state of the count is the server\u2019s', async () => {
+test('the state of the count is the server\u2019s', { timeout: QUIET_MS + WAIT_MS }, async () => {
   const { page, errors, close } = await open(server);
   await page.waitForSelector('#health [data-health=messages]');
-  const shown = await page.$$eval('#health [data-health]', (nodes) => Object.fromEntries(
-    nodes.map((node) => [node.dataset.health, Number(node.textContent.replace(/[^\d]/g, ''))]),
-  ));
-  const status = await api('api/v1/status');
-  const lag = status.partitions.reduce((sum, partition) => sum + partition.lag, 0);
-  const { messages, duplicates, voids } = status;
-  assert.deepEqual(shown, { messages, duplicates, voids, refused: 0, waiting: lag });
+  await eventually(async () => {
+    const shown = await page.$$eval('#health [data-health]', (nodes) => Object.fromEntries(
+      nodes.map((node) => [node.dataset.health, Number(node.textContent.replace(/[^\d]/g, ''))]),
+    ));
+    const status = await api('api/v1/status');
+    const waiting = sum(status.partitions.map((partition) => partition.lag));
+    const { messages, duplicates, voids } = status;
+    const refused = sum(Object.values(status.refused));
+    const reasons = Object.fromEntries(Object.entries(status.refused).map(([why, number]) => [`refused/${why}`, number]));
+    assert.deepEqual(shown, { messages, duplicates, voids, refused, ...reasons, waiting });
+  });
   assert.ok(await page.isHidden('#warnings'));
+  assert.deepEqual(errors, []);
+  await close();
+});
+
+test('the podium has the first three, as the results have them', { timeout: QUIET_MS + WAIT_MS }, async () => {
+  const { page, errors, close } = await open(server);
+  await eventually(async () => {
+    const results = await api('api/v1/results');
+    const first = results.candidates.filter((row) => row.votes > 0).slice(0, 3);
+    const shown = await page.$$eval('#podium > li', (nodes) => nodes.map((node) => ({
+      place: node.dataset.place, name: node.querySelector('.name').textContent, rank: node.querySelector('.podium-rank').textContent,
+      votes: Number(node.querySelector('.votes').textContent.replace(/[^\d]/g, '')),
+    })));
+    assert.ok(shown.length > 1);
+    assert.deepEqual(shown, first.map((row, at) => ({
+      place: String(at + 1), name: row.candidate_name, rank: String(row.rank), votes: row.votes,
+    })));
+  });
   assert.deepEqual(errors, []);
   await close();
 });

@@ -15,6 +15,7 @@ export const en = {
   accepted_ballots: 'Accepted ballots',
   turnout: 'Turnout',
   lead: 'Lead',
+  podium: 'The first three',
   candidates: 'Candidates',
   latest_windows: 'Latest windows',
   windows_caption: 'Accepted ballots by the time in which they were cast, newest first',

@@ -14,6 +14,7 @@ export const fr = {
   accepted_ballots: 'Bulletins acceptés',
   turnout: 'Participation',
   lead: 'Avance',
+  podium: 'Les trois premiers',
   candidates: 'Candidatures',
   latest_windows: 'Dernières fenêtres',
   windows_caption: 'Bulletins acceptés selon l’heure du vote, les plus récents d’abord',

@@ -1,0 +1,68 @@
+//! The podium: the first three, with their faces, as soon as somebody has votes.
+//!
+//! In come the ranked candidate rows; out go at most three places that are kept, changed in place,
+//! and glide when ranks change. The list of all candidates says the same, and more.
+
+import { drawFace, glide } from './candidates.js';
+import { byId, el, nameEl, setStyle, setText } from './dom.js';
+import { count, named, percent } from './format.js';
+import { words } from './language.js';
+
+const PLACES = 3;
+
+/** Draws the first three of one contest. */
+export class Podium {
+  #section = byId('podium-section');
+  #list = byId('podium');
+  #items = new Map();
+  #order = '';
+
+  /** Forgets everything, for another contest or language. */
+  clear() {
+    this.#items.clear();
+    this.#list.replaceChildren();
+    this.#order = '';
+  }
+
+  /**
+   * @param {import('./reducer.js').CandidateRow[]} rows by rank
+   * @param {Map<string, string>} colors by candidate id
+   */
+  draw(rows, colors) {
+    const first = rows.filter((row) => row.votes > 0).slice(0, PLACES);
+    // With one candidate there is nothing to compare.
+    this.#section.hidden = rows.length < 2 || first.length === 0;
+    const kept = new Map();
+    for (const row of first) {
+      const item = this.#items.get(row.candidate_id) ?? newItem();
+      drawItem(item, row, colors.get(row.candidate_id));
+      kept.set(row.candidate_id, item);
+    }
+    this.#items = kept;
+    const order = JSON.stringify(first.map((row) => row.candidate_id));
+    if (order === this.#order) return;
+    this.#order = order;
+    const nodes = [...kept.values()].map((item) => item.node);
+    glide(this.#list, nodes, () => nodes.forEach((node, at) => { node.dataset.place = String(at + 1); }));
+  }
+}
+
+function newItem() {
+  const parts = {
+    rank: el('span', 'podium-rank'), face: el('span', 'face'), name: nameEl('name'), party: nameEl('party'),
+    share: el('span', 'share'), votes: el('span', 'votes'), photo: undefined,
+  };
+  parts.face.setAttribute('aria-hidden', 'true');
+  const step = el('span', 'step', parts.rank, ' ', parts.share, ' ', parts.votes);
+  return { ...parts, node: el('li', '', parts.face, parts.name, parts.party, step) };
+}
+
+function drawItem(item, row, color) {
+  setStyle(item.node, '--color', color);
+  setText(item.rank, String(row.rank));
+  setText(item.name, named(row.candidate_name, row.candidate_id));
+  setText(item.party, row.party ?? '');
+  setText(item.share, percent(row.share));
+  setText(item.votes, (row.votes === 1 ? words().one_vote : words().votes)(count(row.votes)));
+  drawFace(item, row);
+}
