@@ -1,7 +1,7 @@
 # The service and the producer, with TLS. `docker compose up` builds it.
 FROM rust:1.95-bookworm AS build
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends cmake perl \
+    && apt-get install -y --no-install-recommends cmake nodejs npm perl \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY . .

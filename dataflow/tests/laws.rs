@@ -4,8 +4,9 @@
 //! (`PROPTEST_CASES` says how many worlds); at every published tick the law must hold. A failure
 //! shows its smallest world as a script.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use dataflow::view::Publication;
@@ -361,16 +362,24 @@ fn law_7_never_backwards() {
 
 #[test]
 fn the_stream_reduces_to_the_snapshot() {
+    let told = Told::new("votes");
     hold("the stream", Mix::Votes, |world| {
-        stream::reduces(world, run(world)?)
+        let published = run(world)?;
+        told.note(&published);
+        stream::reduces(world, published)
     });
+    told.write();
 }
 
 #[test]
 fn the_stream_tells_what_came_back() {
+    let told = Told::new("few-voters");
     hold("the stream, few voters", Mix::Few, |world| {
-        stream::reduces(world, run(world)?)
+        let published = run(world)?;
+        told.note(&published);
+        stream::reduces(world, published)
     });
+    told.write();
 }
 
 #[test]
@@ -384,5 +393,40 @@ fn the_stream_shows_the_newest_windows() -> TestCaseResult {
     };
     let shown: Vec<usize> = (0..published.len()).map(windows).collect();
     prop_assert_eq!(shown, [120, 120, 60, 120]);
+    let told = Told::new("many-windows");
+    told.note(&published);
+    told.write();
     stream::reduces(&world, published)
+}
+
+/// How many worlds of a law the page's reducer is given.
+const TOLD_MAX: usize = 64;
+
+/// What the stream told in the worlds of a law, for the page's own tests: the same cases.
+struct Told {
+    name: &'static str,
+    lines: RefCell<Vec<String>>,
+}
+
+impl Told {
+    fn new(name: &'static str) -> Told {
+        let lines = RefCell::default();
+        Told { name, lines }
+    }
+
+    fn note(&self, published: &[(Moment, Publication)]) {
+        let mut lines = self.lines.borrow_mut();
+        if lines.len() < TOLD_MAX {
+            lines.extend(stream::told(published).iter().map(Json::to_string));
+        }
+    }
+
+    /// Writes a line a contest to where cargo keeps what tests make.
+    fn write(self) {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("stream");
+        std::fs::create_dir_all(&folder).expect("cargo's folder takes folders");
+        let file = folder.join(format!("{}.ndjson", self.name));
+        let lines = self.lines.into_inner().join("\n");
+        std::fs::write(file, lines).expect("cargo's folder takes files");
+    }
 }

@@ -14,7 +14,9 @@ const STANDING_MS = 120_000;
 export class Announcer {
   #region = byId('announcer');
   #said_at = -Infinity;
+  /** @type {?string|undefined} */
   #leader = undefined;
+  /** @type {number|undefined} */
   #accepted = undefined;
   #lost = false;
 
@@ -45,6 +47,7 @@ export class Announcer {
     this.#say(lost ? words().line_lost : words().line_again, now_ms);
   }
 
+  /** @param {string} text @param {number} now_ms */
   #say(text, now_ms) {
     this.#said_at = now_ms;
     setText(this.#region, text);

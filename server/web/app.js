@@ -8,16 +8,22 @@ import { Candidates } from './candidates.js';
 import { describe, retryAfter } from './connection.js';
 import { askedContest, choose, drawContest, keepInAddress, placesOf, readElections, textsOf } from './contests.js';
 import { byId, setText } from './dom.js';
+import { Feed } from './feed.js';
 import { clock, named, percent } from './format.js';
 import { Health } from './health.js';
 import { choose as chooseLanguage, language, setFromBrowser, words } from './language.js';
 import { Locations } from './locations.js';
+import { MapView } from './map.js';
 import { Pace } from './pace.js';
 import { Podium } from './podium.js';
 import { apply, fromSnapshot, merge, ranked } from './reducer.js';
-import { paint } from './safe.js';
-import { Stream, readiness } from './stream.js';
+import { paint, wantsAnotherPolicy } from './safe.js';
+import { Series } from './series.js';
+import { Shares } from './shares.js';
+import { readiness } from './stream.js';
 import { Corrections, Outcomes, drawHeadline } from './totals.js';
+import { Where } from './where.js';
+import { WindowChart } from './window_chart.js';
 import { Windows } from './windows.js';
 
 /** The elections are read again at most this often, whatever versions the stream names. */
@@ -26,43 +32,74 @@ const REGISTER_MS = 2000;
 /** How often a register without a contest is looked at again. */
 const EMPTY_MS = 5000;
 
+/**
+ * @typedef {import('./connection.js').Progress} Progress
+ * @typedef {import('./contests.js').Chosen} Chosen
+ * @typedef {import('./contests.js').Election} Election
+ * @typedef {import('./reducer.js').CandidateRow} CandidateRow
+ * @typedef {import('./reducer.js').State} State
+ * @typedef {import('./reducer.js').StreamChange} StreamChange
+ */
+
+const contestSelect = byId('contest-select', HTMLSelectElement);
+const languageSelect = byId('language-select', HTMLSelectElement);
+const where = new Where();
+
 const views = {
   podium: new Podium(),
   candidates: new Candidates(),
   outcomes: new Outcomes(),
   corrections: new Corrections(),
-  locations: new Locations(),
+  locations: new Locations(where),
+  map: new MapView(where),
+  shares: new Shares(),
+  series: new Series(),
+  windowChart: new WindowChart(),
   windows: new Windows(),
   announcer: new Announcer(),
   health: new Health(),
 };
 
 /** The register as the page knows it. */
+/** @type {Election[]} */
 let elections = [];
+/** @type {?string} */
 let registerVersion = null;
+/** @type {?Chosen} */
 let chosen = null;
+/** @type {Map<string, number>} */
 let places = new Map();
+/** @type {ReturnType<typeof textsOf>} */
 let texts = new Map();
 let reading = false;
 let read_at = -Infinity;
 
 /** The figures: what is held, the merged change that waits for the next frame, and what is shown. */
+/** @type {?State} */
 let state = null;
+/** @type {?StreamChange} */
 let pending = null;
+/** @type {?State} */
 let shown = null;
 /** Whether to draw though nothing has changed, and whether to draw what the pace would hold back. */
 let again = false;
 let taking = false;
+/** @type {Map<string, string>} */
 let colors = new Map();
 let frame = 0;
 
 /** The line, and how far the server's clock is ahead of this page's. */
-let stream = null;
+/** @type {?Feed} */
+let feed = null;
+/** @type {import('./stream.js').Phase} */
 let phase = 'connecting';
+/** @type {?Progress} */
 let progress = null;
 let lag = 0;
+/** @type {?number} */
 let ahead_ms = null;
 
+/** @type {import('./stream.js').Handlers} */
 const handlers = {
   tick: () => pending?.tick ?? state?.tick ?? null,
   snapshot(event) {
@@ -93,6 +130,7 @@ const handlers = {
   },
 };
 
+/** @param {number} server_ms */
 function setClock(server_ms) {
   if (Number.isFinite(server_ms)) ahead_ms = server_ms - Date.now();
 }
@@ -102,10 +140,9 @@ const pace = new Pace(() => {
   soon();
 });
 
-/** Takes what waits, and another change, into what is held. */
+/** Takes what waits, and another change, into what is held. @param {?StreamChange} change */
 function settle(change = null) {
-  if (pending !== null) state = apply(state, pending);
-  if (change !== null) state = apply(state, change);
+  for (const next of [pending, change]) if (state !== null && next !== null) state = apply(state, next);
   pending = null;
 }
 
@@ -134,16 +171,18 @@ function draw() {
   views.candidates.draw(rows, colors, fallen(before, shown), texts);
   views.outcomes.draw(shown.results);
   views.corrections.draw(shown.corrections, shown.candidates);
-  views.locations.draw({ ...shown, ranked: rows, places, colors });
+  const scene = { ...shown, ranked: rows, places, colors, geojson_url: chosen.election.geojson_url ?? null };
+  views.locations.draw(scene);
   views.windows.draw(shown.windows, colors);
-  announce(rows);
-  drawFooter();
+  for (const view of [views.map, views.shares, views.series, views.windowChart]) view.draw(scene);
+  announce(shown, chosen);
+  drawFooter(shown);
   drawLine();
 }
 
-/** New colours are a new map, so that views see by identity whether they must paint again. */
+/** New colours are a new map, so that views see by identity whether they must paint again. @param {CandidateRow[]} rows */
 function recolor(rows) {
-  const place = (row) => places.get(row.candidate_id) ?? rows.length;
+  const place = (/** @type {CandidateRow} */ row) => places.get(row.candidate_id) ?? rows.length;
   const next = new Map([...rows].sort((a, b) => place(a) - place(b))
     .map((row) => [row.candidate_id, paint(row.color, place(row))]));
   const same = next.size === colors.size
@@ -151,17 +190,19 @@ function recolor(rows) {
   if (!same) colors = next;
 }
 
-/** The candidates whose count went down between two states. */
+/** The candidates whose count went down between two states. @param {State} before @param {State} after */
 function fallen(before, after) {
   return new Set([...after.candidates.values()]
     .filter((row) => row.votes < (before.candidates.get(row.candidate_id)?.votes ?? 0))
     .map((row) => row.candidate_id));
 }
 
-function announce(rows) {
-  const leader = shown.candidates.get(shown.results.leader) ?? null;
+/** @param {State} shown @param {Chosen} chosen */
+function announce(shown, chosen) {
+  const { leader: leaderId } = shown.results;
+  const leader = leaderId === null ? null : shown.candidates.get(leaderId) ?? null;
   const lead = leader === null ? '' : `${percent(leader.share)} ${named(leader.candidate_name, leader.candidate_id)} · `;
-  if (rows.length > 0) {
+  if (shown.candidates.size > 0) {
     document.title = `${chosen.election.test ? `${words().test} – ` : ''}${lead}${chosen.contest.name}`;
   }
   views.announcer.standing(
@@ -169,7 +210,8 @@ function announce(rows) {
   );
 }
 
-function drawFooter() {
+/** @param {State} shown */
+function drawFooter(shown) {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   setText(byId('footer-tick'), words().as_of(clock(shown.as_of), shown.register_version));
   setText(byId('footer-zone'), words().times_in(zone));
@@ -190,11 +232,16 @@ function drawLine() {
   if (phase === 'catching_up' && state === null) notice(words().notice_catching_up, progress);
 }
 
-/** Says something in the place of the figures, or with null takes it back; and how far that is. */
+/**
+ * Says something in the place of the figures, or with null takes it back; and how far that is.
+ *
+ * @param {?string} text
+ * @param {?Progress} done
+ */
 function notice(text, done = null) {
   byId('notice').hidden = text === null;
   setText(byId('notice-text'), text ?? '');
-  const bar = byId('notice-progress');
+  const bar = byId('notice-progress', HTMLProgressElement);
   bar.hidden = done === null;
   if (done !== null) bar.value = done.share;
 }
@@ -218,6 +265,7 @@ async function readRegister() {
   }
 }
 
+/** @param {Awaited<ReturnType<typeof readElections>>} answer */
 function takeRegister(answer) {
   elections = answer.elections;
   registerVersion = answer.register_version;
@@ -225,6 +273,7 @@ function takeRegister(answer) {
   if (ahead_ms === null && answer.served_at_ms !== null) setClock(answer.served_at_ms);
 }
 
+/** @param {?Chosen} contest */
 function rename(contest) {
   chosen = contest;
   if (contest === null) return;
@@ -235,28 +284,36 @@ function rename(contest) {
   soon();
 }
 
-/** Shows another contest: everything of the one before goes, then its stream is opened. */
-function show(contest) {
-  stream?.close();
-  stream = null;
+/**
+ * Shows another contest: everything of the one before goes, then its stream is opened.
+ *
+ * @param {?Chosen} contest
+ * @param {boolean} isStep whether the reader came by the browser's history
+ */
+function show(contest, isStep = false) {
+  feed?.close();
+  feed = null;
   state = pending = shown = null;
   lag = 0;
   phase = 'connecting';
   byId('figures').hidden = true;
-  for (const view of [views.podium, views.candidates, views.locations, views.windows]) view.clear();
+  for (const view of [views.podium, views.candidates, views.locations, views.windows, views.map, views.shares, views.series, views.windowChart]) view.clear();
+  if (chosen !== null && contest !== null) where.takeAddress(isStep);
   rename(contest);
   drawLine();
   if (contest === null) {
     notice(words().notice_no_contest);
     return;
   }
-  stream = new Stream(contest.contest.contest_id, handlers);
+  feed = new Feed(contest.contest.contest_id, handlers);
 }
 
 /** The first load: waits for the server, however long it takes, and says why. */
 async function start(failures = 0) {
   try {
     takeRegister(await readElections());
+    // The page came before its register was known, so its policy lets in nothing that it names.
+    if (failures > 0 && wantsAnotherPolicy(elections)) location.reload();
     show(choose(elections, askedContest()));
     if (chosen === null) setTimeout(readRegister, EMPTY_MS);
   } catch {
@@ -268,36 +325,41 @@ async function start(failures = 0) {
   }
 }
 
-byId('contest-select').addEventListener('change', (event) => {
-  keepInAddress(event.target.value);
-  show(choose(elections, event.target.value));
+contestSelect.addEventListener('change', () => {
+  keepInAddress(contestSelect.value);
+  show(choose(elections, contestSelect.value));
 });
-byId('language-select').addEventListener('change', (event) => {
-  chooseLanguage(event.target.value);
+languageSelect.addEventListener('change', () => {
+  chooseLanguage(languageSelect.value);
   // Rows keep their words; those of the tables are drawn anew by themselves.
-  for (const view of [views.podium, views.candidates, views.outcomes, views.corrections, views.windows, views.health]) view.clear();
+  for (const view of [views.podium, views.candidates, views.outcomes, views.corrections, views.windows, views.health, views.map]) view.clear();
   pace.translate();
   rename(chosen);
   drawLine();
 });
-addEventListener('popstate', () => show(choose(elections, askedContest())));
-document.addEventListener('visibilitychange', () => document.hidden || stream?.check());
-addEventListener('pagehide', () => stream?.close());
+addEventListener('popstate', () => show(choose(elections, askedContest()), true));
+document.addEventListener('visibilitychange', () => document.hidden || feed?.check());
+addEventListener('pagehide', () => feed?.close());
 addEventListener('pageshow', (event) => {
-  if (event.persisted && chosen !== null) stream = new Stream(chosen.contest.contest_id, handlers);
+  if (event.persisted && chosen !== null) feed = new Feed(chosen.contest.contest_id, handlers);
 });
+
 /** One view alone, or all of them large: the address says so, for as long as the page is open. */
 function frameFromAddress() {
   const asked = new URLSearchParams(location.search);
   const root = document.documentElement;
-  const views = [...document.querySelectorAll('[data-view]')].map((node) => node.dataset.view);
-  if (views.includes(asked.get('embed'))) root.dataset.embed = asked.get('embed');
+  const nodes = /** @type {HTMLElement[]} */ ([...document.querySelectorAll('[data-view]')]);
+  const alone = asked.get('embed');
+  if (alone !== null && nodes.some((node) => node.dataset.view === alone)) {
+    root.dataset.embed = alone;
+    for (const node of nodes) node.classList.toggle('not-asked', node.dataset.view !== alone);
+  }
   root.classList.toggle('is-screen', asked.has('screen'));
 }
 
 frameFromAddress();
 setFromBrowser();
-byId('language-select').value = language();
+languageSelect.value = language();
 pace.begin();
 views.health.begin();
 setInterval(drawLine, 1000);

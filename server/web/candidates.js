@@ -6,17 +6,25 @@
 import { arrange, byId, el, nameEl, setAttribute, setStyle, setText } from './dom.js';
 import { NONE, count, initials, named, percent } from './format.js';
 import { words } from './language.js';
-import { safePhoto } from './safe.js';
+import { safeAddress } from './safe.js';
 
 const still = matchMedia('(prefers-reduced-motion: reduce)');
 
 /** More candidates than this are shown in one tight line each. */
 const MANY = 6;
 
+/**
+ * @typedef {import('./contests.js').Candidate} Candidate
+ * @typedef {import('./reducer.js').CandidateRow} CandidateRow
+ *
+ * @typedef {{face: HTMLElement, photo: string|undefined}} Portrait What shows a face, and which.
+ * @typedef {ReturnType<typeof newItem>} Item
+ */
+
 /** Draws the candidates of one contest. */
 export class Candidates {
   #list = byId('candidates');
-  /** @type {Map<string, Object>} */
+  /** @type {Map<string, Item>} */
   #items = new Map();
   #order = '';
 
@@ -31,7 +39,7 @@ export class Candidates {
    * @param {import('./reducer.js').CandidateRow[]} rows by rank
    * @param {Map<string, string>} colors by candidate id
    * @param {Set<string>} corrected candidates whose count just went down
-   * @param {Map<string, Object>} texts what candidates say and who they are, by candidate id
+   * @param {Map<string, Candidate>} texts what candidates say and who they are, by candidate id
    */
   draw(rows, colors, corrected, texts) {
     this.#list.classList.toggle('many', rows.length > MANY);
@@ -64,7 +72,7 @@ export function glide(parent, nodes, place = () => {}) {
   if (still.matches) return;
   for (const node of nodes) {
     const from = before.get(node);
-    const [x, y] = from === null ? [0, 0] : [from[0] - node.offsetLeft, from[1] - node.offsetTop];
+    const [x, y] = !from ? [0, 0] : [from[0] - node.offsetLeft, from[1] - node.offsetTop];
     if (x === 0 && y === 0) continue;
     node.animate(
       [{ transform: `translate(${x}px, ${y}px)` }, { transform: 'none' }],
@@ -73,6 +81,7 @@ export function glide(parent, nodes, place = () => {}) {
   }
 }
 
+/** @param {string} candidateId */
 function newItem(candidateId) {
   const parts = {
     rank: el('span', 'rank'),
@@ -83,8 +92,10 @@ function newItem(candidateId) {
     share: el('span', 'share'),
     votes: el('span', 'votes'),
     bar: el('span', 'bar'),
+    /** @type {string|undefined} */
     photo: undefined,
-    said: undefined,
+    /** @type {Candidate|undefined|null} */
+    said: null,
     about: el('details', 'about'),
   };
   parts.about.hidden = true;
@@ -97,9 +108,10 @@ function newItem(candidateId) {
   return { node, ...parts };
 }
 
+/** @param {Item} item @param {CandidateRow} row @param {string|undefined} color */
 function drawItem(item, row, color) {
   const { node, rank, name, withdrawn, party, share, votes, bar } = item;
-  setStyle(node, '--color', color);
+  setStyle(node, '--color', color ?? 'transparent');
   setStyle(bar, '--length', String(row.share ?? 0));
   setText(rank, row.votes > 0 ? String(row.rank) : NONE);
   setAttribute(rank, 'aria-label', row.votes > 0 ? words().rank(String(row.rank)) : words().no_rank);
@@ -113,9 +125,14 @@ function drawItem(item, row, color) {
   drawFace(item, row);
 }
 
-/** A portrait where there is one, else the initials, also when the portrait does not load. */
+/**
+ * A portrait where there is one, else the initials, also when the portrait does not load.
+ *
+ * @param {Portrait} item
+ * @param {CandidateRow} row
+ */
 export function drawFace(item, row) {
-  const photo = safePhoto(row.photo_url);
+  const photo = safeAddress(row.photo_url);
   const wanted = photo ?? `initials of ${row.candidate_name}`;
   if (item.photo === wanted) return;
   item.photo = wanted;
@@ -130,12 +147,13 @@ export function drawFace(item, row) {
   item.face.append(image);
 }
 
-/** Promises and biography on demand; nothing where the register has neither. */
+/** Promises and biography on demand; nothing where the register has neither. @param {Item} item @param {Candidate|undefined} candidate */
 function drawAbout(item, candidate) {
   if (item.said === candidate) return;
   item.said = candidate;
-  const parts = [[words().promises, candidate?.campaign_promises], [words().biography, candidate?.biography]]
-    .filter(([, text]) => text);
+  /** @type {[string, string|null|undefined][]} */
+  const said = [[words().promises, candidate?.campaign_promises], [words().biography, candidate?.biography]];
+  const parts = said.flatMap(([head, text]) => (text ? [[head, text]] : []));
   item.about.hidden = parts.length === 0;
   const summary = el('summary', '', words().about, ' ', el('bdi', 'unseen', named(candidate?.candidate_name, candidate?.candidate_id ?? '')));
   item.about.replaceChildren(summary, ...parts.flatMap(([head, text]) => [
@@ -143,7 +161,7 @@ function drawAbout(item, candidate) {
   ]));
 }
 
-/** Marks a count that went down, long enough to be seen. */
+/** Marks a count that went down, long enough to be seen. @param {Item} item */
 function flash(item) {
   if (still.matches) return;
   item.votes.animate(

@@ -24,8 +24,12 @@ const NAME_REM = matchMedia('(max-width: 34rem)').matches ? 8.5 : 11;
  * @property {number} width_rem Its least width.
  * @property {boolean} number Whether it is aligned and first sorted as a number.
  * @property {(row: LocationRow) => string|number|null} value What it sorts by.
- * @property {(cell: HTMLElement) => Object} make Fills a new cell, and gives the parts to draw.
- * @property {(parts: Object, row: LocationRow) => void} draw
+ * @property {(cell: HTMLElement) => Parts} make Fills a new cell.
+ * @property {string} [color] The candidate's.
+ *
+ * @typedef {Object} Parts What a cell holds.
+ * @property {(row: LocationRow) => void} draw
+ * @property {HTMLElement} [name] The name that the cell shows.
  *
  * @typedef {Object} Context What the columns look up when they draw.
  * @property {Map<string, string>} colors By candidate id, in the order of the ballot paper.
@@ -42,7 +46,7 @@ const NAME_REM = matchMedia('(max-width: 34rem)').matches ? 8.5 : 11;
  * @returns {string[]}
  */
 export function candidateColumns(ranked, places) {
-  const place = (id) => places.get(id) ?? Number.MAX_SAFE_INTEGER;
+  const place = (/** @type {string} */ id) => places.get(id) ?? Number.MAX_SAFE_INTEGER;
   return ranked.slice(0, CANDIDATES_MAX).map((row) => row.candidate_id)
     .sort((a, b) => place(a) - place(b));
 }
@@ -87,46 +91,63 @@ export function columnsFor(shape, context) {
   ];
 }
 
+/**
+ * @param {string} key
+ * @param {string} label
+ * @param {number} width_rem
+ * @param {(row: LocationRow) => string} value
+ * @returns {Column}
+ */
 function text(key, label, width_rem, value) {
   return {
     key, label, width_rem, number: false, value,
     make(cell) {
       const name = nameEl('name');
       cell.append(name);
-      return { name };
+      return { name, draw: (row) => setText(name, value(row)) };
     },
-    draw: ({ name }, row) => setText(name, value(row)),
   };
 }
 
+/**
+ * @template {?number} Value
+ * @param {string} key
+ * @param {string} label
+ * @param {number} width_rem
+ * @param {(row: LocationRow) => Value} value
+ * @param {(value: Value) => string} write
+ * @returns {Column}
+ */
 function number(key, label, width_rem, value, write) {
   return {
     key, label, width_rem, number: true, value,
-    make: (cell) => ({ cell }),
-    draw: ({ cell }, row) => setText(cell, write(value(row))),
+    make: (cell) => ({ draw: (row) => setText(cell, write(value(row))) }),
   };
 }
 
+/** @param {Context} context @returns {Column} */
 function leader(context) {
-  const value = (row) => context.nameOf(row.leader);
+  const value = (/** @type {LocationRow} */ row) => context.nameOf(row.leader);
   return {
     key: 'leader', label: words().leader, width_rem: 9, number: false, value,
     make(cell) {
       const dot = el('span', 'dot');
       const name = nameEl('name');
       cell.append(el('span', 'leader', dot, name));
-      return { dot, name };
-    },
-    draw({ dot, name }, row) {
-      dot.hidden = row.leader === null;
-      setStyle(dot, '--color', context.colors.get(row.leader) ?? 'transparent');
-      setText(name, value(row) ?? (row.accepted > row.blank ? words().tie : NONE));
+      return {
+        draw(row) {
+          dot.hidden = row.leader === null;
+          setStyle(dot, '--color', context.colors.get(row.leader ?? '') ?? 'transparent');
+          setText(name, value(row) ?? (row.accepted > row.blank ? words().tie : NONE));
+        },
+      };
     },
   };
 }
 
+/** @param {Context} context @returns {Column} */
 function share(context) {
-  const value = (row) => {
+  const value = (/** @type {LocationRow} */ row) => {
     const votes = row.accepted - row.blank;
     return votes > 0 ? Math.max(...Object.values(row.votes)) / votes : null;
   };
@@ -137,15 +158,17 @@ function share(context) {
       bar.setAttribute('aria-hidden', 'true');
       const figure = el('span');
       cell.append(el('span', 'share-line', bar, figure));
-      return { bar, figure };
-    },
-    draw({ bar, figure }, row) {
-      setText(figure, percent(value(row)));
-      paintSplit(bar, row, context.colors);
+      return {
+        draw(row) {
+          setText(figure, percent(value(row)));
+          paintSplit(bar, row, context.colors);
+        },
+      };
     },
   };
 }
 
+/** @param {string} id @param {Context} context @returns {Column} */
 function candidate(id, context) {
   const column = number(`votes/${id}`, context.nameOf(id) ?? id, 5.7, (row) => votesFor(row, id), count);
   return { ...column, color: context.colors.get(id) };

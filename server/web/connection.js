@@ -31,14 +31,13 @@ const RETRY_MS_MAX = 15_000;
  * @property {?Progress} progress While catching up: how far it is, where it is known.
  */
 
-/**
- * @param {Line} line
- * @returns {{kind: 'waiting'|'live'|'quiet'|'lost', title: string, detail: string}}
- */
+/** @typedef {{kind: 'waiting'|'live'|'quiet'|'lost', title: string, detail: string}} Said */
+
+/** @param {Line} line @returns {Said} */
 export function describe(line) {
   const age_ms = line.changed_at_ms === null ? null : line.server_now_ms - line.changed_at_ms;
   const texts = words();
-  const held = age_ms === null ? '' : texts.held(clock(line.changed_at_ms), span(age_ms));
+  const held = line.changed_at_ms === null || age_ms === null ? '' : texts.held(clock(line.changed_at_ms), span(age_ms));
   switch (line.phase) {
     case 'connecting':
       return { kind: 'waiting', title: texts.connecting, detail: held };
@@ -55,6 +54,7 @@ export function describe(line) {
   }
 }
 
+/** @param {Line} line @param {?number} age_ms @returns {Said} */
 function flowing(line, age_ms) {
   const texts = words();
   if (age_ms === null) return { kind: 'waiting', title: texts.connected, detail: texts.waiting_for_figures };
@@ -97,11 +97,12 @@ export function retryAfterHeader(header) {
  * @returns {?Progress} null where it is not known yet
  */
 export function progressOf(answer) {
-  const share = answer?.progress?.share;
-  if (!Number.isFinite(share)) return null;
-  const left_s = answer.progress.seconds_left;
-  return {
-    share: Math.min(1, Math.max(0, share)),
-    seconds_left: Number.isFinite(left_s) && left_s >= 0 ? left_s : null,
-  };
+  const { share, seconds_left: left_s } = answer?.progress ?? {};
+  if (!isNumber(share)) return null;
+  return { share: Math.min(1, Math.max(0, share)), seconds_left: isNumber(left_s) && left_s >= 0 ? left_s : null };
+}
+
+/** @param {unknown} value @returns {value is number} */
+function isNumber(value) {
+  return Number.isFinite(value);
 }

@@ -8,15 +8,21 @@ import { longDate } from './format.js';
 import { words } from './language.js';
 
 /**
- * @typedef {Object} Chosen
- * @property {Object} election A row of `elections`.
- * @property {Object} contest One of its contests.
+ * @typedef {{candidate_id: string, candidate_name: string, party: ?string, color: ?string,
+ *   photo_url: ?string, biography: ?string, campaign_promises: ?string}} Candidate
+ *
+ * @typedef {{contest_id: string, name: string, is_default: boolean, candidates: Candidate[]}} Contest
+ *
+ * @typedef {{name: string, date: ?string, test: boolean, geojson_url: ?string,
+ *   contests: Contest[]}} Election
+ *
+ * @typedef {{election: Election, contest: Contest}} Chosen
  */
 
 /**
  * Reads the elections; an answer that is no success is an error with its status.
  *
- * @returns {Promise<{elections: Object[], register_version: string, served_at_ms: ?number}>}
+ * @returns {Promise<{elections: Election[], register_version: string, served_at_ms: ?number}>}
  */
 export async function readElections() {
   const url = new URL('api/v1/elections', document.baseURI);
@@ -32,7 +38,7 @@ export async function readElections() {
 /**
  * The contest that is asked for, else the default, else the first; null where there is none.
  *
- * @param {Object[]} elections
+ * @param {Election[]} elections
  * @param {?string} asked
  * @returns {?Chosen}
  */
@@ -44,12 +50,12 @@ export function choose(elections, asked) {
     ?? null;
 }
 
-/** @param {Object} contest @returns {Map<string, number>} places on the ballot paper, by candidate */
+/** @param {Contest} contest @returns {Map<string, number>} places on the ballot paper, by candidate */
 export function placesOf(contest) {
   return new Map(contest.candidates.map((candidate, place) => [candidate.candidate_id, place]));
 }
 
-/** @param {Object} contest @returns {Map<string, Object>} what candidates say and who they are, by candidate */
+/** @param {Contest} contest @returns {Map<string, Candidate>} what candidates say and who they are, by candidate */
 export function textsOf(contest) {
   return new Map(contest.candidates.map((candidate) => [candidate.candidate_id, candidate]));
 }
@@ -59,7 +65,7 @@ export function askedContest() {
   return new URLSearchParams(location.search).get('contest');
 }
 
-/** Writes a contest into the address, as a step that the back button undoes. */
+/** Writes a contest into the address, as a step that the back button undoes. @param {string} contestId */
 export function keepInAddress(contestId) {
   const url = new URL(location.href);
   url.searchParams.set('contest', contestId);
@@ -69,7 +75,7 @@ export function keepInAddress(contestId) {
 /**
  * Draws the names, the test mark and the chooser.
  *
- * @param {Object[]} elections
+ * @param {Election[]} elections
  * @param {Chosen} chosen
  */
 export function drawContest(elections, { election, contest }) {
@@ -82,14 +88,15 @@ export function drawContest(elections, { election, contest }) {
   document.title = `${election.test ? `${words().test} – ` : ''}${words().title(contest.name)}`;
   const results = new URL('api/v1/results', document.baseURI);
   results.searchParams.set('contest', contest.contest_id);
-  byId('footer-results').href = results.href;
+  byId('footer-results', HTMLAnchorElement).href = results.href;
   drawChooser(elections, contest.contest_id);
 }
 
+/** @param {Election[]} elections @param {string} contestId */
 function drawChooser(elections, contestId) {
-  const select = byId('contest-select');
+  const select = byId('contest-select', HTMLSelectElement);
   const listed = elections.filter((election) => election.contests.length > 0);
-  const options = (election) => election.contests.map((contest) => {
+  const options = (/** @type {Election} */ election) => election.contests.map((contest) => {
     const option = el('option', '', contest.name);
     option.value = contest.contest_id;
     return option;

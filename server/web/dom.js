@@ -6,10 +6,11 @@
 /**
  * An element with a class and children; strings become text.
  *
- * @param {string} tag
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag
  * @param {string} [className]
  * @param {...(Node|string)} children
- * @returns {HTMLElement}
+ * @returns {HTMLElementTagNameMap[T]}
  */
 export function el(tag, className = '', ...children) {
   const node = document.createElement(tag);
@@ -23,7 +24,7 @@ export function nameEl(className = '') {
   return el('bdi', className);
 }
 
-/** Sets an element's whole text, touching the page only if it differs. */
+/** Sets an element's whole text, touching the page only if it differs. @param {Element} node @param {string} text */
 export function setText(node, text) {
   const only = node.firstChild;
   if (only instanceof Text && only === node.lastChild) {
@@ -33,12 +34,18 @@ export function setText(node, text) {
   }
 }
 
-/** Sets a style property or custom property, touching the page only if it differs. */
+/**
+ * Sets a style property or custom property, touching the page only if it differs.
+ *
+ * @param {HTMLElement} node
+ * @param {string} property
+ * @param {string} value
+ */
 export function setStyle(node, property, value) {
   if (node.style.getPropertyValue(property) !== value) node.style.setProperty(property, value);
 }
 
-/** Sets or removes an attribute. */
+/** Sets or removes an attribute. @param {Element} node @param {string} name @param {?string} value */
 export function setAttribute(node, name, value) {
   if (value === null) node.removeAttribute(name);
   else if (node.getAttribute(name) !== value) node.setAttribute(name, value);
@@ -48,10 +55,11 @@ export function setAttribute(node, name, value) {
  * Makes the children of a parent exactly these nodes in this order, moving as few as it easily can.
  *
  * @param {Element} parent
- * @param {Node[]} nodes
+ * @param {Element[]} nodes
  * @returns {boolean} whether anything moved
  */
 export function arrange(parent, nodes) {
+  /** @type {Set<ChildNode>} */
   const kept = new Set(nodes);
   for (const child of [...parent.childNodes]) if (!kept.has(child)) child.remove();
   let at = parent.firstChild;
@@ -73,9 +81,16 @@ export function arrange(parent, nodes) {
   return moved;
 }
 
-/** The element of the page with this id; a page without it is a bug. */
-export function byId(id) {
+/**
+ * The element of the page with this id; a page without it is a bug.
+ *
+ * @template {HTMLElement} [T=HTMLElement]
+ * @param {string} id
+ * @param {new () => T} [kind] what it is, where more than an element is asked of it
+ * @returns {T}
+ */
+export function byId(id, kind) {
   const node = document.getElementById(id);
-  if (node === null) throw new Error(`the page has no element '${id}'`);
-  return node;
+  if (node === null || !(node instanceof (kind ?? HTMLElement))) throw new Error(`the page has no element '${id}' of this kind`);
+  return /** @type {T} */ (node);
 }

@@ -12,7 +12,9 @@ function formats() {
   const locale = localeOf();
   let made = kept.get(locale);
   if (made === undefined) {
+    /** @type {Intl.NumberFormatOptions} */
     const percents = { style: 'percent', minimumFractionDigits: 1, maximumFractionDigits: 1 };
+    /** @type {Intl.DateTimeFormatOptions} */
     const clocks = { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' };
     // Where nobody says which English it is, the day comes before the month.
     const dated = locale === 'en' ? 'en-GB' : locale;
@@ -20,6 +22,7 @@ function formats() {
       counts: new Intl.NumberFormat(locale),
       percents: new Intl.NumberFormat(locale, percents),
       clocks: new Intl.DateTimeFormat(dated, clocks),
+      moments: new Intl.DateTimeFormat(dated, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }),
       days: new Intl.DateTimeFormat(dated, { day: 'numeric', month: 'short', year: 'numeric' }),
       // A date without a time belongs to no time zone; it must not slip to the day before.
       dates: new Intl.DateTimeFormat(dated, { day: 'numeric', month: 'long', year: 'numeric', timeZone: 'UTC' }),
@@ -46,6 +49,12 @@ export function percent(value) {
 export function clock(instant) {
   const at = new Date(instant);
   return Number.isNaN(at.getTime()) ? String(instant) : formats().clocks.format(at);
+}
+
+/** @param {string|number} instant @returns {string} the viewer's day and minute */
+export function moment(instant) {
+  const at = new Date(instant);
+  return Number.isNaN(at.getTime()) ? String(instant) : formats().moments.format(at);
 }
 
 /** @param {string|number} instant @returns {string} the viewer's day */
@@ -88,16 +97,17 @@ export function folded(text) {
   return text.normalize('NFD').replace(/\p{Mn}/gu, '').toLowerCase();
 }
 
-/** @param {?string} name @param {string} id @returns {string} the name, or the id of who has none to be seen */
+/** @param {?string|undefined} name @param {string} id @returns {string} the name, or the id of who has none to be seen */
 export function named(name, id) {
   return name?.trim() ? name : id;
 }
 
-/** Up to two initials of a name, for the disc of one who has no portrait. */
+/** Up to two initials of a name, for the disc of one who has no portrait. @param {string} name */
 export function initials(name) {
+  /** @type {string[]} */
   const words = name.match(/[\p{L}\p{N}]+/gu) ?? [];
   const ends = words.length > 1 ? [words[0], words[words.length - 1]] : words.slice(0, 1);
-  return ends.map((word) => String.fromCodePoint(word.codePointAt(0)).toUpperCase()).join('');
+  return ends.map((word) => String.fromCodePoint(word.codePointAt(0) ?? 0).toUpperCase()).join('');
 }
 
 /** @param {string} reason why a vote is set aside @returns {string} */

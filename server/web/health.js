@@ -12,9 +12,24 @@ const EVERY_MS = 5000;
 const WAIT_MS = 12_500;
 
 /**
+ * @typedef {Object} Status What is used of the answer.
+ * @property {number} messages
+ * @property {number} duplicates
+ * @property {number} voids
+ * @property {Object<string, number>} [refused]
+ * @property {{lag: number}[]} [partitions]
+ * @property {{state: string, last_error: ?string}[]} [sinks]
+ * @property {?string} [log_error]
+ * @property {?string} [register_error]
+ * @property {{tick_error?: ?string, error?: ?string}} [checkpoint]
+ *
+ * @typedef {[key: string, label: string, figure: number, kind: string]} Line
+ */
+
+/**
  * What a status has to warn of, most important first.
  *
- * @param {Object} status
+ * @param {Status} status
  * @returns {string[]}
  */
 export function warningsOf(status) {
@@ -22,17 +37,18 @@ export function warningsOf(status) {
   return [
     status.log_error, status.checkpoint?.tick_error, status.checkpoint?.error, status.register_error,
     ...sinks.map((sink) => sink.last_error),
-  ].filter((text) => typeof text === 'string' && text !== '');
+  ].flatMap((text) => (text ? [text] : []));
 }
 
 /**
- * The lines of the table: key, label, figure, kind.
+ * The lines of the table.
  *
- * @param {Object} status
- * @returns {[string, string, number, string][]}
+ * @param {Status} status
+ * @returns {Line[]}
  */
 export function linesOf(status) {
   const texts = words();
+  const refusals = /** @type {Object<string, string>} */ (texts.refusals);
   const refused = Object.entries(status.refused ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
   const waiting = (status.partitions ?? []).reduce((sum, partition) => sum + partition.lag, 0);
   return [
@@ -40,7 +56,7 @@ export function linesOf(status) {
     ['duplicates', texts.duplicates, status.duplicates, 'part'],
     ['voids', texts.voids, status.voids, 'part'],
     ['refused', texts.refused, refused.reduce((sum, [, number]) => sum + number, 0), 'part'],
-    ...refused.map(([why, number]) => [`refused/${why}`, texts.refusals[why] ?? why.replaceAll('_', ' '), number, 'detail']),
+    ...refused.map(([why, number]) => /** @type {Line} */ ([`refused/${why}`, refusals[why] ?? why.replaceAll('_', ' '), number, 'detail'])),
     ['waiting', texts.waiting, waiting, 'apart'],
   ];
 }
@@ -48,6 +64,7 @@ export function linesOf(status) {
 /** Asks and draws. */
 export class Health {
   #body = byId('health');
+  /** @type {Map<string, {node: HTMLElement, cell: HTMLElement}>} */
   #rows = new Map();
   #timer = 0;
 
@@ -74,18 +91,20 @@ export class Health {
       // The line says that the server does not answer.
     }
     clearTimeout(this.#timer);
-    if (!document.hidden) this.#timer = setTimeout(() => this.#ask(), EVERY_MS);
+    if (!document.hidden) this.#timer = window.setTimeout(() => this.#ask(), EVERY_MS);
   }
 
+  /** @param {Status} status */
   #draw(status) {
-    arrange(this.#body, linesOf(status).map((line) => this.#row(...line)));
+    arrange(this.#body, linesOf(status).map((line) => this.#row(line)));
     setText(byId('health-time'), words().asked_at(clock(Date.now())));
     const warnings = warningsOf(status).map((text) => el('li', '', el('bdi', '', text)));
     byId('warnings').hidden = warnings.length === 0;
     byId('warnings').replaceChildren(...warnings);
   }
 
-  #row(key, label, value, kind) {
+  /** @param {Line} line */
+  #row([key, label, value, kind]) {
     let row = this.#rows.get(key);
     if (row === undefined) {
       const head = el('th', '', label);

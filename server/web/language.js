@@ -42,11 +42,12 @@ export function language() {
 export function pick(asked) {
   for (const tag of asked) {
     const base = (tag ?? '').toLowerCase().split('-')[0];
-    if (base === 'en' || base === 'fr') return { language: base, locale: valid(tag) ? tag : base };
+    if (base === 'en' || base === 'fr') return { language: base, locale: tag !== null && valid(tag) ? tag : base };
   }
   return { language: 'en', locale: 'en' };
 }
 
+/** @param {string} tag */
 function valid(tag) {
   try {
     return Intl.NumberFormat.supportedLocalesOf(tag).length > 0;
@@ -103,11 +104,17 @@ function kept() {
 /** Writes the words of the page's frame: of elements with `data-t`, and `data-t-…` attributes. */
 function translate() {
   document.documentElement.lang = chosen;
-  const texts = words();
-  for (const node of document.querySelectorAll('[data-t]')) node.textContent = texts[node.dataset.t];
+  for (const node of document.querySelectorAll('[data-t]')) node.textContent = text(node.getAttribute('data-t'));
   for (const attribute of ['aria-label', 'placeholder']) {
     for (const node of document.querySelectorAll(`[data-t-${attribute}]`)) {
-      node.setAttribute(attribute, texts[node.getAttribute(`data-t-${attribute}`)]);
+      node.setAttribute(attribute, text(node.getAttribute(`data-t-${attribute}`)));
     }
   }
+}
+
+/** A text of the language; a page that names another is a bug. @param {?string} key */
+function text(key) {
+  const found = /** @type {Object<string, unknown>} */ (words())[key ?? ''];
+  if (typeof found !== 'string') throw new Error(`the words have no text '${key}'`);
+  return found;
 }

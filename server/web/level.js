@@ -33,7 +33,8 @@ export function isUnder(locations, above) {
  */
 export function trailOf(locations, code) {
   const steps = [];
-  for (let row = locations.get(code); row && steps.length < locations.size; row = locations.get(row.parent)) {
+  const at = (/** @type {?string} */ place) => (place === null ? undefined : locations.get(place));
+  for (let row = at(code); row && steps.length < locations.size; row = at(row.parent)) {
     steps.unshift(row);
   }
   return steps;
@@ -66,12 +67,50 @@ export function sorted(rows, column, descending) {
     .map(({ row }) => row);
 }
 
+/** @param {string|number|null} value */
 function isEmpty(value) {
   return Number(value === null || value === '');
 }
 
+/** @param {string|number|null} a @param {string|number|null} b */
 function compare(a, b) {
   if (typeof a === 'string' && typeof b === 'string') return names.compare(a, b);
   if (a === b) return 0;
-  return a < b ? -1 : 1;
+  return (a ?? 0) < (b ?? 0) ? -1 : 1;
+}
+
+/**
+ * The parts of every location; the roots are the parts of null.
+ *
+ * @param {Map<string, LocationRow>} locations
+ * @returns {Map<?string, LocationRow[]>}
+ */
+export function partsOf(locations) {
+  /** @type {Map<?string, LocationRow[]>} */
+  const parts = new Map();
+  for (const row of locations.values()) {
+    const list = parts.get(row.parent);
+    if (list === undefined) parts.set(row.parent, [row]);
+    else list.push(row);
+  }
+  for (const list of parts.values()) list.sort((a, b) => names.compare(a.name, b.name) || compare(a.location, b.location));
+  return parts;
+}
+
+/**
+ * The nearest locations below one that have something, such as an outline; in the tree's order.
+ *
+ * @param {Map<?string, LocationRow[]>} parts
+ * @param {?string} under
+ * @param {(row: LocationRow) => boolean} has
+ * @returns {LocationRow[]}
+ */
+export function nearest(parts, under, has) {
+  const found = [];
+  const waiting = [...parts.get(under) ?? []].reverse();
+  for (let row = waiting.pop(); row; row = waiting.pop()) {
+    if (has(row)) found.push(row);
+    else waiting.push(...[...parts.get(row.location) ?? []].reverse());
+  }
+  return found;
 }

@@ -8,8 +8,9 @@ import { candidateColumns, classOf, columnsFor, layoutOf } from './columns.js';
 import { arrange, byId, el, nameEl, setAttribute, setStyle, setText } from './dom.js';
 import { count, folded, named } from './format.js';
 import { language, words } from './language.js';
-import { isUnder, levelOf, matches, sorted, trailOf } from './level.js';
+import { isUnder, levelOf, matches, sorted } from './level.js';
 import { LocationRows } from './rows.js';
+import { drawTrail } from './trail.js';
 
 /** Rows of a page, unless the address or the reader says otherwise. */
 const ROWS = '100';
@@ -19,26 +20,36 @@ const MANY = 100;
 
 const REORDER_MS = 1000;
 
+/** @typedef {import('./scene.js').Scene} Scene */
+
 /** Draws the locations of one contest. */
 export class Locations {
   #section = byId('locations-section');
   #body = byId('locations-body');
   #head = byId('locations-head');
-  #filter = byId('location-filter');
-  #allLevels = byId('all-levels');
-  #size = byId('page-size');
+  #filter = byId('location-filter', HTMLInputElement);
+  #allLevels = byId('all-levels', HTMLInputElement);
+  #size = byId('page-size', HTMLSelectElement);
   #page = 0;
+  #where;
+  /** The location whose parts are shown. @type {?string} */
+  #at = null;
   #rows = new LocationRows(byId('locations-scroll'), (code) => this.#enter(code));
+  /** @type {import('./columns.js').Column[]} */
   #columns = [];
   #shape = '';
-  #under = null;
   #sort = { key: 'name', descending: false };
+  /** @type {?Map<string, import('./reducer.js').LocationRow>} */
   #drawn = null;
   #reordered_at = -Infinity;
   #later = 0;
+  /** @type {?Scene} */
   #scene = null;
 
-  constructor() {
+  /** @param {import('./where.js').Where} where */
+  constructor(where) {
+    this.#where = where;
+    where.follow(() => this.#follow());
     this.#size.value = new URLSearchParams(location.search).get('rows') ?? ROWS;
     if (this.#size.selectedIndex < 0) this.#size.value = ROWS;
     this.#filter.addEventListener('input', () => this.#turnTo(0));
@@ -54,21 +65,13 @@ export class Locations {
     this.#body.replaceChildren();
     this.#drawn = null;
     this.#scene = null;
-    this.#under = null;
     this.#shape = '';
     this.#filter.value = '';
     this.#page = 0;
     this.#sort = { key: 'name', descending: false };
   }
 
-  /**
-   * @param {Object} scene
-   * @param {Map<string, import('./reducer.js').LocationRow>} scene.locations
-   * @param {import('./reducer.js').CandidateRow[]} scene.ranked
-   * @param {Map<string, number>} scene.places
-   * @param {Map<string, string>} scene.colors
-   * @param {Map<string, import('./reducer.js').CandidateRow>} scene.candidates
-   */
+  /** @param {Scene} scene */
   draw(scene) {
     this.#section.hidden = scene.locations.size === 0;
     const reshaped = this.#reshape(scene);
@@ -80,7 +83,7 @@ export class Locations {
     this.#arrangeSoon();
   }
 
-  /** Makes the columns, and everything below them, anew if the shape of the table is another. */
+  /** Makes the columns, and everything below them, anew if the shape of the table is another. @param {Scene} scene */
   #reshape(scene) {
     const rows = [...scene.locations.values()];
     const shape = {
@@ -93,10 +96,11 @@ export class Locations {
     this.#scene = scene;
     if (key === this.#shape) return false;
     this.#shape = key;
+    const { candidates, locations } = scene;
     this.#columns = columnsFor(shape, {
       colors: scene.colors,
-      nameOf: (id) => (id === null ? null : named(this.#scene.candidates.get(id)?.candidate_name, id)),
-      locationName: (code) => (code === null ? '' : named(this.#scene.locations.get(code)?.name, code)),
+      nameOf: (id) => (id === null ? null : named((this.#scene?.candidates ?? candidates).get(id)?.candidate_name, id)),
+      locationName: (code) => (code === null ? '' : named((this.#scene?.locations ?? locations).get(code)?.name, code)),
     });
     byId('all-levels-label').hidden = !shape.parents;
     this.#rows.clear(this.#columns);
@@ -110,9 +114,10 @@ export class Locations {
       this.#sort = { key: 'name', descending: false };
     }
     this.#head.replaceChildren(...this.#columns.map((column) => {
-      const button = el('button', '', nameEl());
+      const label = nameEl();
+      const button = el('button', '', label);
       button.type = 'button';
-      setText(button.firstChild, column.label);
+      setText(label, column.label);
       button.addEventListener('click', () => this.#sortBy(column));
       const head = el('th', classOf(column), button);
       head.scope = 'col';
@@ -125,6 +130,7 @@ export class Locations {
     this.#markSort();
   }
 
+  /** @param {import('./columns.js').Column} column */
   #sortBy(column) {
     const again = this.#sort.key === column.key;
     this.#sort = { key: column.key, descending: again ? !this.#sort.descending : column.number };
@@ -132,6 +138,7 @@ export class Locations {
     this.#turnTo(0);
   }
 
+  /** @param {number} page */
   #turnTo(page) {
     this.#page = page;
     this.#arrange();
@@ -140,16 +147,23 @@ export class Locations {
   #markSort() {
     for (const head of this.#head.children) {
       const direction = this.#sort.descending ? 'descending' : 'ascending';
-      setAttribute(head, 'aria-sort', head.dataset.key === this.#sort.key ? direction : null);
+      setAttribute(head, 'aria-sort', head.getAttribute('data-key') === this.#sort.key ? direction : null);
     }
   }
 
+  /** @param {?string} code */
   #enter(code) {
-    this.#under = code;
+    this.#where.enter(code);
+    byId('trail').querySelector('button')?.focus({ preventScroll: true });
+  }
+
+  /** The reader went elsewhere in the tree, here or on the map. */
+  #follow() {
+    if (this.#at === this.#where.under) return;
+    this.#at = this.#where.under;
     this.#filter.value = '';
     this.#allLevels.checked = false;
     this.#turnTo(0);
-    byId('trail').querySelector('button')?.focus({ preventScroll: true });
   }
 
   /** Puts off changing places, so that a reader can follow a line. */
@@ -157,7 +171,7 @@ export class Locations {
     if (this.#later !== 0) return;
     const wait = Math.max(0, this.#reordered_at + REORDER_MS - performance.now());
     if (wait === 0) this.#arrange();
-    else this.#later = setTimeout(() => this.#arrange({ keepFocus: true }), wait);
+    else this.#later = window.setTimeout(() => this.#arrange({ keepFocus: true }), wait);
   }
 
   #arrange({ keepFocus = false } = {}) {
@@ -166,11 +180,12 @@ export class Locations {
     if (this.#scene === null) return;
     this.#reordered_at = performance.now();
     const { locations } = this.#scene;
-    if (this.#under !== null && !locations.has(this.#under)) this.#under = null;
+    this.#where.stayIn(locations);
+    this.#at = this.#where.under;
     const wanted = folded(this.#filter.value.trim());
     const every = this.#allLevels.checked || wanted !== '';
-    const column = this.#columns.find((other) => other.key === this.#sort.key);
-    const level = every ? isUnder(locations, this.#under) : levelOf(this.#under);
+    const column = this.#columns.find((other) => other.key === this.#sort.key) ?? this.#columns[0];
+    const level = every ? isUnder(locations, this.#at) : levelOf(this.#at);
     const found = [...locations.values()]
       .filter((row) => level(row) && matches(this.#rows.searchOf(row.location), wanted));
     const size = Number(this.#size.value);
@@ -180,12 +195,12 @@ export class Locations {
     const busy = keepFocus && this.#body.contains(document.activeElement);
     if (!busy) arrange(this.#body, shown.map((row) => this.#rows.nodeOf(row.location)));
     this.#drawLayout(!every, shown.length);
-    this.#drawTrail(locations);
+    drawTrail(byId('trail'), locations, this.#at, (code) => this.#enter(code));
     this.#drawCount(found.length, first, shown.length);
   }
 
   /** On one level all rows are part of the same location, which the trail names already. */
-  #drawLayout(oneLevel, rows) {
+  #drawLayout(/** @type {boolean} */ oneLevel, /** @type {number} */ rows) {
     const table = byId('locations');
     table.classList.toggle('many', rows > MANY);
     table.classList.toggle('one-level', oneLevel);
@@ -194,32 +209,13 @@ export class Locations {
     setStyle(table, '--width', layout.width);
   }
 
-  #drawCount(found, first, shown) {
+  #drawCount(/** @type {number} */ found, /** @type {number} */ first, /** @type {number} */ shown) {
     setText(byId('locations-count'), words().shown(count(found)));
     byId('pager').hidden = found <= Number(this.#size.options[0].value);
     setText(byId('page-place'), words().page_of(count(first + 1), count(first + shown), count(found)));
-    byId('page-previous').disabled = first === 0;
-    byId('page-next').disabled = first + shown >= found;
+    byId('page-previous', HTMLButtonElement).disabled = first === 0;
+    byId('page-next', HTMLButtonElement).disabled = first + shown >= found;
     byId('locations-empty').hidden = found > 0;
     setText(byId('locations-empty'), words().no_match(this.#filter.value.trim()));
-  }
-
-  /** Where the reader is in the tree, each step a way back up. */
-  #drawTrail(locations) {
-    const trail = byId('trail');
-    trail.hidden = this.#under === null;
-    const steps = [{ location: null, name: words().all }, ...trailOf(locations, this.#under)];
-    const key = JSON.stringify(steps.map((step) => [step.location, step.name]));
-    if (trail.dataset.key === key) return;
-    trail.dataset.key = key;
-    trail.replaceChildren(...steps.flatMap((step, at) => {
-      const last = at === steps.length - 1;
-      const node = el(last ? 'span' : 'button', '', nameEl());
-      setText(node.firstChild, named(step.name, step.location));
-      if (last) node.setAttribute('aria-current', 'location');
-      else node.type = 'button';
-      node.addEventListener('click', () => last || this.#enter(step.location));
-      return at === 0 ? [node] : [' › ', node];
-    }));
   }
 }

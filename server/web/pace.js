@@ -19,7 +19,7 @@ export function paceOf(asked) {
 
 /** The chooser and the button beside it. */
 export class Pace {
-  #select = byId('pace');
+  #select = byId('pace', HTMLSelectElement);
   #button = byId('refresh');
   #due;
   #timer = 0;

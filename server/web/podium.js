@@ -14,6 +14,7 @@ const PLACES = 3;
 export class Podium {
   #section = byId('podium-section');
   #list = byId('podium');
+  /** @type {Map<string, ReturnType<typeof newItem>>} */
   #items = new Map();
   #order = '';
 
@@ -50,15 +51,20 @@ export class Podium {
 function newItem() {
   const parts = {
     rank: el('span', 'podium-rank'), face: el('span', 'face'), name: nameEl('name'), party: nameEl('party'),
-    share: el('span', 'share'), votes: el('span', 'votes'), photo: undefined,
+    share: el('span', 'share'), votes: el('span', 'votes'), photo: /** @type {string|undefined} */ (undefined),
   };
   parts.face.setAttribute('aria-hidden', 'true');
   const step = el('span', 'step', parts.rank, ' ', parts.share, ' ', parts.votes);
   return { ...parts, node: el('li', '', parts.face, parts.name, parts.party, step) };
 }
 
+/**
+ * @param {ReturnType<typeof newItem>} item
+ * @param {import('./reducer.js').CandidateRow} row
+ * @param {string|undefined} color
+ */
 function drawItem(item, row, color) {
-  setStyle(item.node, '--color', color);
+  setStyle(item.node, '--color', color ?? 'transparent');
   setText(item.rank, String(row.rank));
   setText(item.name, named(row.candidate_name, row.candidate_id));
   setText(item.party, row.party ?? '');

@@ -154,7 +154,7 @@ export function merge(older, newer) {
  * @returns {CandidateRow[]}
  */
 export function ranked(state, places) {
-  const place = (row) => places.get(row.candidate_id) ?? Number.MAX_SAFE_INTEGER;
+  const place = (/** @type {CandidateRow} */ row) => places.get(row.candidate_id) ?? Number.MAX_SAFE_INTEGER;
   return [...state.candidates.values()].sort((a, b) =>
     a.rank - b.rank || place(a) - place(b) || order(a.candidate_id, b.candidate_id));
 }
@@ -171,18 +171,33 @@ export function votesFor(row, candidateId) {
   return Object.hasOwn(row.votes, candidateId) ? row.votes[candidateId] : 0;
 }
 
+/** @param {StreamSnapshot} event @returns {Pick<State, 'tick'|'as_of'|'register_version'|'contest_id'|'results'>} */
 function head({ tick, as_of, register_version, contest_id, results }) {
   return { tick, as_of, register_version, contest_id, results: { ...results, candidates: [] } };
 }
 
-const candidateKey = (row) => row.candidate_id;
-const locationKey = (row) => row.location;
-const windowKey = (row) => row.start;
+const candidateKey = (/** @type {CandidateRow} */ row) => row.candidate_id;
+const locationKey = (/** @type {LocationRow} */ row) => row.location;
+const windowKey = (/** @type {WindowRow} */ row) => row.start;
 
+/**
+ * @template Row
+ * @param {readonly Row[]} rows
+ * @param {(row: Row) => string} keyOf
+ * @returns {Map<string, Row>}
+ */
 function byKey(rows, keyOf) {
   return new Map(rows.map((row) => [keyOf(row), row]));
 }
 
+/**
+ * @template Row
+ * @param {Map<string, Row>} held
+ * @param {readonly string[]} removed
+ * @param {readonly Row[]} rows
+ * @param {(row: Row) => string} keyOf
+ * @returns {Map<string, Row>}
+ */
 function replaced(held, removed, rows, keyOf) {
   if (removed.length === 0 && rows.length === 0) return held;
   const after = new Map(held);
@@ -191,6 +206,15 @@ function replaced(held, removed, rows, keyOf) {
   return after;
 }
 
+/**
+ * @template Row
+ * @param {readonly Row[]} olderRows
+ * @param {readonly string[]} olderRemoved
+ * @param {readonly Row[]} newerRows
+ * @param {readonly string[]} newerRemoved
+ * @param {(row: Row) => string} keyOf
+ * @returns {{rows: Row[], removed: string[]}}
+ */
 function mergedRows(olderRows, olderRemoved, newerRows, newerRemoved, keyOf) {
   const rows = replaced(byKey(olderRows, keyOf), newerRemoved, newerRows, keyOf);
   const removed = new Set([...olderRemoved, ...newerRemoved]);
@@ -200,7 +224,13 @@ function mergedRows(olderRows, olderRemoved, newerRows, newerRemoved, keyOf) {
   };
 }
 
-/** Sums by candidate and cause, so that merging for hours stays small. */
+/**
+ * Sums by candidate and cause, so that merging for hours stays small.
+ *
+ * @param {readonly Correction[]} older
+ * @param {readonly Correction[]} newer
+ * @returns {Correction[]}
+ */
 function mergedCorrections(older, newer) {
   const sums = new Map();
   for (const correction of [...older, ...newer]) {
@@ -211,6 +241,12 @@ function mergedCorrections(older, newer) {
   return [...sums.values()];
 }
 
+/**
+ * @param {SeenCorrection[]} seen
+ * @param {Correction} correction
+ * @param {number} tick
+ * @returns {SeenCorrection[]}
+ */
 function withCorrection(seen, correction, tick) {
   const same = seen.findIndex((other) => other.candidate_id === correction.candidate_id
     && other.why === correction.why && tick - other.tick < CORRECTIONS_TOGETHER_MS);
@@ -222,6 +258,10 @@ function withCorrection(seen, correction, tick) {
 /**
  * The newest windows, and the floor below which none is held. Without the floor, an old window
  * that changes could stand beside the newest as if nothing had been between them.
+ *
+ * @param {readonly WindowRow[]} rows
+ * @param {string} floorBefore
+ * @returns {{windows: WindowRow[], floor: string}}
  */
 function newest(rows, floorBefore) {
   const windows = rows
@@ -232,6 +272,7 @@ function newest(rows, floorBefore) {
   return { windows, floor: full ? windows[WINDOWS_MAX - 1].start : floorBefore };
 }
 
+/** @param {string} a @param {string} b */
 function order(a, b) {
   if (a === b) return 0;
   return a < b ? -1 : 1;

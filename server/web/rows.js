@@ -15,12 +15,29 @@ const AT_ONCE_MAX = 100;
 const PART_MS = 250;
 const PART_ROWS = 50;
 
+/**
+ * @typedef {import('./columns.js').Column} Column
+ * @typedef {import('./reducer.js').LocationRow} LocationRow
+ *
+ * @typedef {Object} Row A row of the table.
+ * @property {string} code
+ * @property {HTMLElement} node
+ * @property {{cell: HTMLElement, parts: import('./columns.js').Parts}[]} cells
+ * @property {?LocationRow} data What it shows, or will soon.
+ * @property {string} search What a filter looks through.
+ * @property {?boolean} leaf
+ */
+
 /** All rows of one contest, shown or not. */
 export class LocationRows {
   #enter;
+  /** @type {Column[]} */
   #columns = [];
+  /** @type {Map<string, Row>} */
   #rows = new Map();
+  /** @type {Set<Row>} */
   #stale = new Set();
+  /** @type {Set<Row>} */
   #seen = new Set();
   #sight;
   #painted_at = -Infinity;
@@ -37,7 +54,7 @@ export class LocationRows {
     );
   }
 
-  /** Forgets every row, for other columns. */
+  /** Forgets every row, for other columns. @param {Column[]} columns */
   clear(columns) {
     clearTimeout(this.#later);
     this.#later = 0;
@@ -46,11 +63,11 @@ export class LocationRows {
     for (const kept of [this.#rows, this.#stale, this.#seen]) kept.clear();
   }
 
-  /** Takes the rows of a state: those with another object than before are painted soon. */
+  /** Takes the rows of a state: those with another object than before are painted soon. @param {Map<string, LocationRow>} locations */
   take(locations) {
     for (const [code, row] of this.#rows) if (!locations.has(code)) this.#drop(row);
     for (const [code, data] of locations) {
-      const row = this.#rows.get(code) ?? this.#make(code);
+      const row = this.#row(code);
       if (row.data === data) continue;
       if (row.data?.name !== data.name) row.search = `${folded(data.name)}\n${folded(code)}`;
       row.data = data;
@@ -59,26 +76,33 @@ export class LocationRows {
     this.#paintSoon();
   }
 
-  /** The table row of a location. */
+  /** The table row of a location. @param {string} code */
   nodeOf(code) {
-    return this.#rows.get(code).node;
+    return this.#row(code).node;
   }
 
-  /** What a filter looks through. */
+  /** What a filter looks through. @param {string} code */
   searchOf(code) {
-    return this.#rows.get(code).search;
+    return this.#row(code).search;
   }
 
+  /** @param {string} code */
+  #row(code) {
+    return this.#rows.get(code) ?? this.#make(code);
+  }
+
+  /** @param {string} code @returns {Row} */
   #make(code) {
     const cells = this.#columns.map((column, at) => {
       const cell = el(at === 0 ? 'th' : 'td', classOf(column));
-      if (at === 0) cell.scope = 'row';
+      if (at === 0) cell.setAttribute('scope', 'row');
       cell.setAttribute('role', at === 0 ? 'rowheader' : 'cell');
       return { cell, parts: column.make(cell) };
     });
     const node = el('tr', '', ...cells.map(({ cell }) => cell));
     node.setAttribute('role', 'row');
     node.dataset.location = code;
+    /** @type {Row} */
     const row = { code, node, cells, data: null, search: '', leaf: null };
     this.#rows.set(code, row);
     // A row that is new has nothing yet that could be shown while it waits.
@@ -87,6 +111,7 @@ export class LocationRows {
     return row;
   }
 
+  /** @param {Row} row */
   #drop(row) {
     this.#sight.unobserve(row.node);
     this.#rows.delete(row.code);
@@ -94,9 +119,10 @@ export class LocationRows {
     this.#seen.delete(row);
   }
 
+  /** @param {IntersectionObserverEntry[]} entries */
   #look(entries) {
     for (const { target, isIntersecting } of entries) {
-      const row = this.#rows.get(target.dataset.location);
+      const row = this.#rows.get(target.getAttribute('data-location') ?? '');
       if (row?.node !== target) continue;
       if (!isIntersecting) {
         this.#seen.delete(row);
@@ -111,7 +137,7 @@ export class LocationRows {
     if (this.#later !== 0 || this.#stale.size === 0) return;
     const wait = this.#painted_at + PART_MS - performance.now();
     if (this.#stale.size <= AT_ONCE_MAX || wait <= 0) this.#paintPart();
-    else this.#later = setTimeout(() => this.#paintPart(), wait);
+    else this.#later = window.setTimeout(() => this.#paintPart(), wait);
   }
 
   /** What became stale first is painted first, so that no row waits for ever. */
@@ -123,19 +149,22 @@ export class LocationRows {
       if (this.#seen.has(row)) this.#paint(row);
       else if (left-- > 0) this.#paint(row);
     }
-    if (this.#stale.size > 0) this.#later = setTimeout(() => this.#paintPart(), PART_MS);
+    if (this.#stale.size > 0) this.#later = window.setTimeout(() => this.#paintPart(), PART_MS);
   }
 
+  /** @param {Row} row */
   #paint(row) {
     this.#stale.delete(row);
-    this.#columns.forEach((column, at) => column.draw(row.cells[at].parts, row.data));
-    if (row.leaf === row.data.leaf) return;
-    row.leaf = row.data.leaf;
+    const { data } = row;
+    if (data === null) return;
+    for (const { parts } of row.cells) parts.draw(data);
+    if (row.leaf === data.leaf) return;
+    row.leaf = data.leaf;
     const { cell, parts } = row.cells[0];
-    cell.replaceChildren(row.leaf ? parts.name : this.#door(row.code, parts.name));
+    if (parts.name) cell.replaceChildren(row.leaf ? parts.name : this.#door(row.code, parts.name));
   }
 
-  /** The name of a location with children is a button that goes one level down. */
+  /** The name of a location with children is a button that goes one level down. @param {string} code @param {HTMLElement} name */
   #door(code, name) {
     const button = el('button', 'door', name);
     button.type = 'button';

@@ -23,23 +23,38 @@ export function safeColor(text, supports = (color) => CSS.supports('color', colo
 }
 
 /**
- * The address of a portrait, or null: https from anywhere or anything of the page's own origin.
- * Plain http from elsewhere is mixed content, and the content policy would not load it.
+ * The address of a portrait or of outlines, or null: of the page's own origin, or of one that the
+ * register named when the page was loaded, since the content policy lets in no other.
  *
  * @param {?string} text
  * @param {string} [page] the page's own address
+ * @param {string} [origins] those that the policy lets in; `https:` for all with TLS
  * @returns {?string}
  */
-export function safePhoto(text, page = document.baseURI) {
+export function safeAddress(text, page = document.baseURI, origins = document.documentElement.dataset.origins ?? '') {
   if (!text) return null;
   try {
     const url = new URL(text, page);
-    const web = url.protocol === 'https:' || url.protocol === 'http:';
-    const allowed = url.protocol === 'https:' || url.origin === new URL(page).origin;
-    return web && allowed ? url.href : null;
+    const listed = origins.split(' ');
+    const named = url.protocol === 'https:' && (listed.includes(url.origin) || listed.includes('https:'));
+    const own = /^https?:$/.test(url.protocol) && url.origin === new URL(page).origin;
+    return named || own ? url.href : null;
   } catch {
     return null;
   }
+}
+
+/**
+ * Whether a page that was loaded before any register was known would show more if it came again.
+ *
+ * @param {readonly import('./contests.js').Election[]} elections
+ * @returns {boolean}
+ */
+export function wantsAnotherPolicy(elections) {
+  if (document.documentElement.dataset.origins !== undefined) return false;
+  const photos = elections.flatMap(({ contests }) => contests.flatMap(({ candidates }) => candidates.map((row) => row.photo_url)));
+  const addresses = [...photos, ...elections.map((election) => election.geojson_url)];
+  return addresses.some((address) => safeAddress(address, document.baseURI, 'https:') !== safeAddress(address));
 }
 
 /** How many fallback colours the style sheet has, as `--fallback-0` and so on. */

@@ -10,30 +10,47 @@ import { SILENCE_MS_MAX, progressOf, retryAfter, retryAfterHeader } from './conn
 const INTERVAL_MS = 100;
 
 /**
+ * @typedef {import('./connection.js').Progress} Progress
+ * @typedef {import('./connection.js').Line['phase']} Phase
+ *
  * @typedef {Object} Handlers
  * @property {() => ?number} tick The last tick that the page holds, to resume after.
- * @property {(event: Object) => void} snapshot
- * @property {(event: Object) => void} change
+ * @property {(event: import('./reducer.js').StreamSnapshot) => void} snapshot
+ * @property {(event: import('./reducer.js').StreamChange) => void} change
  * @property {(event: {tick: number, reason: string}) => void} reset
  * @property {(event: {tick: number, now: string, lag: number}) => void} alive
  * @property {() => Promise<void>} ready Called before a lost line is opened again.
- * @property {(phase: string, progress: ?import('./connection.js').Progress) => void} phase
+ * @property {(phase: Phase, progress: ?Progress) => void} phase
+ *
+ * @typedef {Pick<Stream, 'check'|'close'>} Line
  */
+
+/** The events of a stream that have handlers. */
+const KINDS = /** @type {const} */ (['snapshot', 'change', 'reset', 'alive']);
 
 /** One contest's stream, until it is closed. */
 export class Stream {
   #contest;
   #handlers;
+  #base;
+  /** @type {?EventSource} */
   #source = null;
   #failures = 0;
   #heard_at = 0;
-  #retry = 0;
-  #watch = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #retry;
+  /** @type {ReturnType<typeof setInterval>} */
+  #watch;
 
-  /** @param {string} contest @param {Handlers} handlers */
-  constructor(contest, handlers) {
+  /**
+   * @param {string} contest
+   * @param {Handlers} handlers
+   * @param {string} [base] the page's address
+   */
+  constructor(contest, handlers, base = document.baseURI) {
     this.#contest = contest;
     this.#handlers = handlers;
+    this.#base = base;
     this.#watch = setInterval(() => this.check(), 1000);
     this.#open();
   }
@@ -51,7 +68,7 @@ export class Stream {
   }
 
   #open() {
-    const url = new URL('api/v1/stream', document.baseURI);
+    const url = new URL('api/v1/stream', this.#base);
     url.searchParams.set('contest', this.#contest);
     url.searchParams.set('interval_ms', String(INTERVAL_MS));
     const tick = this.#handlers.tick();
@@ -60,7 +77,7 @@ export class Stream {
     this.#source = source;
     this.#heard_at = performance.now();
     source.addEventListener('open', () => this.#heard());
-    for (const kind of ['snapshot', 'change', 'reset', 'alive']) {
+    for (const kind of KINDS) {
       source.addEventListener(kind, (event) => {
         this.#failures = 0;
         this.#heard();
@@ -85,11 +102,12 @@ export class Stream {
 
   #hangUp() {
     clearTimeout(this.#retry);
-    this.#retry = 0;
+    this.#retry = undefined;
     this.#source?.close();
     this.#source = null;
   }
 
+  /** @param {number} wait_ms */
   #retryIn(wait_ms) {
     this.#retry = setTimeout(() => this.#probe(), wait_ms);
   }
@@ -97,7 +115,7 @@ export class Stream {
   /** Asks whether the server is ready, since a refused stream does not tell why. */
   async #probe() {
     const asked = this.#retry;
-    const wait = await readiness();
+    const wait = await readiness(this.#base);
     if (wait?.ready) await this.#handlers.ready();
     if (asked !== this.#retry || this.#source !== null) return;
     if (wait === null) {
@@ -114,11 +132,12 @@ export class Stream {
 /**
  * Whether the server has caught up; null where nobody answers.
  *
+ * @param {string} [base] the page's address
  * @returns {Promise<?{ready: boolean, progress: ?import('./connection.js').Progress, retry_ms: number}>}
  */
-export async function readiness() {
+export async function readiness(base = document.baseURI) {
   try {
-    const response = await fetch(new URL('readyz', document.baseURI), {
+    const response = await fetch(new URL('readyz', base), {
       cache: 'no-store', signal: AbortSignal.timeout(SILENCE_MS_MAX),
     });
     if (response.ok) return { ready: true, progress: null, retry_ms: 0 };

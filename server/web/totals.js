@@ -25,11 +25,17 @@ export function drawHeadline(results, candidates) {
     ? (tied ? words().tie_for_first : words().no_votes)
     : named(candidates.get(results.leader)?.candidate_name, results.leader);
   setText(byId('leader'), leader);
+  setText(byId('registered-count'), count(results.registered));
+  setText(byId('candidates-count'), count(candidates.size));
+  setText(byId('set-aside'), count(results.counts.set_aside));
 }
+
+/** @typedef {[key: string, label: string, value: number, kind: string]} Line */
 
 /** Draws received = accepted + superseded + voided + set aside, with what is in them. */
 export class Outcomes {
   #body = byId('outcomes');
+  /** @type {Map<string, {node: HTMLElement, cell: HTMLElement}>} */
   #rows = new Map();
 
   /** Forgets every row, for another language. */
@@ -42,7 +48,9 @@ export class Outcomes {
   draw(results) {
     const { counts } = results;
     const texts = words();
+    /** @type {[string, number][]} */
     const reasons = Object.entries(results.set_aside_by).sort(([a], [b]) => (a < b ? -1 : 1));
+    /** @type {Line[]} */
     const lines = [
       ['received', texts.received, counts.received, 'sum'],
       ['accepted', texts.accepted, counts.accepted, 'part'],
@@ -50,18 +58,19 @@ export class Outcomes {
       ['superseded', texts.superseded, counts.superseded, 'part'],
       ['voided', texts.voided, counts.voided, 'part'],
       ['set_aside', texts.set_aside, counts.set_aside, 'part'],
-      ...reasons.map(([why, votes]) => [`set_aside_by/${why}`, reason(why), votes, 'detail']),
+      ...reasons.map(([why, votes]) => /** @type {Line} */ ([`set_aside_by/${why}`, reason(why), votes, 'detail'])),
       ['conflicts', texts.conflicts, results.conflicts, 'apart'],
     ];
-    arrange(this.#body, lines.map((line) => this.#row(...line)));
+    arrange(this.#body, lines.map((line) => this.#row(line)));
   }
 
-  #row(key, label, value, kind) {
+  /** @param {Line} line */
+  #row([key, label, value, kind]) {
     let row = this.#rows.get(key);
     if (row === undefined) {
       const head = el('th', '', label);
       head.scope = 'row';
-      const hint = words()[`${key}_hint`];
+      const hint = HINTS.get(key)?.();
       if (hint !== undefined) head.append(el('small', '', hint));
       const cell = el('td', 'number');
       cell.dataset.figure = key;
@@ -73,11 +82,19 @@ export class Outcomes {
   }
 }
 
+/** What some of the lines mean. @type {Map<string, () => string>} */
+const HINTS = new Map([
+  ['superseded', () => words().superseded_hint], ['voided', () => words().voided_hint],
+  ['set_aside', () => words().set_aside_hint], ['conflicts', () => words().conflicts_hint],
+]);
+
 /** Draws the newest corrections; an item is kept for as long as its correction is shown. */
 export class Corrections {
   #list = byId('corrections');
   #empty = byId('corrections-empty');
+  /** @type {?import('./reducer.js').SeenCorrection[]} */
   #drawn = null;
+  /** @type {WeakMap<import('./reducer.js').SeenCorrection, HTMLElement>} */
   #items = new WeakMap();
 
   /** Forgets every item, for another language. */
@@ -99,6 +116,10 @@ export class Corrections {
     arrange(this.#list, shown.map((correction) => this.#item(correction, candidates)));
   }
 
+  /**
+   * @param {import('./reducer.js').SeenCorrection} correction
+   * @param {Map<string, import('./reducer.js').CandidateRow>} candidates
+   */
   #item(correction, candidates) {
     const kept = this.#items.get(correction);
     if (kept !== undefined) return kept;

@@ -10,10 +10,15 @@ import { paintSplit } from './split.js';
 
 const SHOWN = 8;
 
+/** @typedef {import('./reducer.js').WindowRow} WindowRow */
+/** @typedef {ReturnType<typeof newRow>} Row */
+
 /** Draws the windows of one contest. */
 export class Windows {
   #body = byId('windows');
+  /** @type {Map<string, Row>} */
   #rows = new Map();
+  /** @type {?Map<string, string>} */
   #colors = null;
 
   /** Forgets everything, for another contest. */
@@ -45,14 +50,15 @@ export class Windows {
   }
 }
 
+/** @param {import('./reducer.js').Windows} windows @param {WindowRow|undefined} newest */
 function explain(windows, newest) {
   const every = words().windows_every(exactSpan(windows.window_ms), exactSpan(windows.slide_ms));
   return newest === undefined ? every : words().windows_day(every, day(newest.start));
 }
 
 function newRow() {
-  const row = {
-    window: null,
+  const parts = {
+    window: /** @type {?WindowRow} */ (null),
     time: el('th'),
     badge: el('span'),
     accepted: el('td', 'number'),
@@ -60,15 +66,16 @@ function newRow() {
     late: el('td', 'number'),
     bar: el('span', 'split'),
   };
-  row.time.scope = 'row';
-  row.bar.setAttribute('aria-hidden', 'true');
-  row.node = el(
-    'tr', '', row.time, el('td', '', row.badge), row.accepted, row.blank, row.late,
-    el('td', 'split-cell', row.bar),
+  parts.time.scope = 'row';
+  parts.bar.setAttribute('aria-hidden', 'true');
+  const node = el(
+    'tr', '', parts.time, el('td', '', parts.badge), parts.accepted, parts.blank, parts.late,
+    el('td', 'split-cell', parts.bar),
   );
-  return row;
+  return { node, ...parts };
 }
 
+/** @param {Row} row @param {WindowRow} window @param {Map<string, string>} colors */
 function drawRow(row, window, colors) {
   row.window = window;
   setText(row.time, `${clock(window.start)} – ${clock(window.end)}`);

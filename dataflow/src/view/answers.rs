@@ -158,6 +158,14 @@ impl Snapshot {
         }
     }
 
+    /// Every address of another resource that the register names: portraits and outlines.
+    pub fn addresses(&self) -> impl Iterator<Item = &str> {
+        let register = &self.directory.register;
+        let photos = register.candidates.iter().map(|row| &row.photo_url);
+        let outlines = register.elections.iter().map(|row| &row.geojson_url);
+        photos.chain(outlines).flatten().map(String::as_str)
+    }
+
     fn contest_row(&self, contest: &Contest) -> ContestRow {
         let directory = &self.directory;
         let number = directory.contests.number(&contest.contest_id);

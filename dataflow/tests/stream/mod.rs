@@ -67,6 +67,29 @@ pub fn reduces(world: &World, ticks: Vec<(Moment, Publication)>) -> TestCaseResu
     Ok(())
 }
 
+/// What the stream of each contest tells, tick by tick: the change, and all figures beside it.
+pub fn told(ticks: &[(Moment, Publication)]) -> Vec<Json> {
+    let mut contests: BTreeMap<String, Vec<Json>> = BTreeMap::new();
+    for (place, (_, publication)) in ticks.iter().enumerate() {
+        let snapshot = &publication.snapshot;
+        for id in snapshot.contest_ids() {
+            let change = publication.changes.get(&id);
+            let change = change.and_then(|change| snapshot.stream_change(&id, change).ok());
+            let tick = json!({
+                "snapshot": snapshot.stream_snapshot(&id).ok().map(json_of),
+                "change": change.map(json_of),
+            });
+            let ticks = contests.entry(id).or_default();
+            // A contest that comes later, or again, begins with a tick of nothing.
+            ticks.resize(place, Json::Null);
+            ticks.push(tick);
+        }
+    }
+    let told = contests.into_iter();
+    told.map(|(contest, ticks)| json!({ "contest": contest, "ticks": ticks }))
+        .collect()
+}
+
 /// Lets one client follow one tick, or only note it.
 fn follow(
     clients: &mut BTreeMap<String, Client>,

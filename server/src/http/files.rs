@@ -1,8 +1,9 @@
-//! The page and its files, and the outlines of the demo's locations, built into the binary.
+//! The page's files, and the outlines of the demo's locations, built into the binary.
 //!
 //! A path comes in, a file goes out, or 404; compressed for who takes that, which is done once.
-//! Only kinds of files that a page needs are served, so that what else lies in its folder (its
-//! tests, notes) stays there.
+//! Below `page/HASH/`, with the hash of all files together, a file may be kept for ever, and a page
+//! never mixes files of two versions. Only kinds of files that a page needs are served, so that
+//! what else lies in its folder (its tests, notes) stays there.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -14,9 +15,11 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use producer::Election;
 use rust_embed::{Embed, EmbeddedFile};
-use warp::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue, VARY};
+use warp::http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, HeaderMap, HeaderValue, VARY,
+};
 use warp::reply::Response;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::answers;
 use super::problem::Problem;
@@ -24,8 +27,15 @@ use super::problem::Problem;
 #[derive(Embed)]
 #[folder = "web/"]
 #[exclude = "tests/*"]
-#[exclude = "package.json"]
+#[exclude = "charts/*"]
+#[exclude = "*.json"]
 struct Page;
+
+/// The charts' library; empty where the build could not make it.
+const CHARTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/echarts.js"));
+
+/// The charts' library as a file of the page.
+const CHARTS_NAME: &str = "echarts.js";
 
 /// Content types by the ends of names; nothing else is served.
 const KINDS: [(&str, &str); 9] = [
@@ -40,18 +50,50 @@ const KINDS: [(&str, &str); 9] = [
     ("geojson", "application/geo+json"),
 ];
 
-/// Where the page's tests lie.
-const TESTS: &str = "tests/";
+/// What lies in the page's folder and is not of the page.
+const APART: [&str; 2] = ["tests/", "charts/"];
+
+/// Where the page's files are, with or without their hash.
+const FOLDER: &str = "page/";
+
+/// A file below its hash never changes.
+const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
 /// Where the outlines of the demo's locations are.
 const OUTLINES: &str = "geo/";
 
+/// The page itself is another with every register; what was compressed for old ones goes.
+const COMPRESSED_MAX: usize = 128;
+
 /// Compressed files by their tags.
 static COMPRESSED: LazyLock<Mutex<HashMap<String, Bytes>>> = LazyLock::new(Mutex::default);
+
+/// The hash of all files of the page together.
+static VERSION: LazyLock<String> = LazyLock::new(hash_of_all);
 
 /// Whether a path is a file of the page.
 pub fn exists(path: &str) -> bool {
     find(path).is_some()
+}
+
+/// Whether the build made the charts' library.
+pub fn has_charts() -> bool {
+    !CHARTS.is_empty()
+}
+
+/// The hash of all files of the page together; read anew where they are not built in.
+pub fn version() -> String {
+    if cfg!(debug_assertions) {
+        hash_of_all()
+    } else {
+        VERSION.clone()
+    }
+}
+
+/// The text of the page itself.
+pub fn index() -> String {
+    let file = find("/index.html").expect("the page is built in");
+    String::from_utf8_lossy(&file.body).into_owned()
 }
 
 /// Answers with a file.
@@ -60,23 +102,56 @@ pub fn file(path: &str, headers: &HeaderMap) -> Result<Response, Problem> {
         let (title, detail) = ("there is no such file", "/ is the page");
         return Err(Problem::not_found("unknown-file", title, detail));
     };
-    let content_type = HeaderValue::from_static(file.content_type);
-    let is_packed = file.content_type.starts_with("image/png");
-    let gzip = !is_packed && takes_gzip(headers);
-    let mut response = if gzip {
-        // Other bytes, so another tag.
-        let tag = format!("{}-gzip\"", file.tag.trim_end_matches('"'));
-        answers::tagged(content_type, compressed(&file), &tag, headers)
-    } else {
-        answers::tagged(content_type, file.body, &file.tag, headers)
-    };
-    let has_body = response.status().is_success();
-    let headers = response.headers_mut();
-    headers.append(VARY, HeaderValue::from(ACCEPT_ENCODING));
-    if gzip && has_body {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    Ok(file.answer(headers))
+}
+
+/// A file as it is served.
+pub struct File {
+    /// Its media type.
+    pub content_type: &'static str,
+    /// What is in it.
+    pub body: Bytes,
+    /// Its entity tag.
+    pub tag: String,
+    /// Whether it never changes under its address.
+    pub for_ever: bool,
+}
+
+impl File {
+    /// A file whose tag is made of what is in it.
+    pub fn new(content_type: &'static str, body: Bytes) -> File {
+        let tag = format!("\"{:016x}\"", xxh3_64(&body));
+        File {
+            content_type,
+            body,
+            tag,
+            for_ever: false,
+        }
     }
-    Ok(response)
+
+    /// Answers with it, compressed for who takes that.
+    pub fn answer(&self, headers: &HeaderMap) -> Response {
+        let content_type = HeaderValue::from_static(self.content_type);
+        let is_packed = self.content_type.starts_with("image/png");
+        let gzip = !is_packed && takes_gzip(headers);
+        let mut response = if gzip {
+            // Other bytes, so another tag.
+            let tag = format!("{}-gzip\"", self.tag.trim_end_matches('"'));
+            answers::tagged(content_type, compressed(self), &tag, headers)
+        } else {
+            answers::tagged(content_type, self.body.clone(), &self.tag, headers)
+        };
+        let has_body = response.status().is_success();
+        let headers = response.headers_mut();
+        headers.append(VARY, HeaderValue::from(ACCEPT_ENCODING));
+        if gzip && has_body {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        if self.for_ever {
+            headers.insert(CACHE_CONTROL, FOR_EVER);
+        }
+        response
+    }
 }
 
 /// Whether a request takes what is compressed.
@@ -95,6 +170,9 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
 
 fn compressed(file: &File) -> Bytes {
     let mut kept = COMPRESSED.lock().unwrap_or_else(PoisonError::into_inner);
+    if kept.len() > COMPRESSED_MAX {
+        kept.clear();
+    }
     let made = kept.entry(file.tag.clone()).or_insert_with(|| {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         let written = encoder.write_all(&file.body);
@@ -104,45 +182,55 @@ fn compressed(file: &File) -> Bytes {
     made.clone()
 }
 
-struct File {
-    content_type: &'static str,
-    body: Bytes,
-    tag: String,
-}
-
 fn find(path: &str) -> Option<File> {
-    let name = match path.strip_prefix('/')? {
-        "" => "index.html",
-        name => name,
+    let path = path.strip_prefix('/')?;
+    let (name, hash) = match path.strip_prefix(FOLDER).map(|rest| rest.split_once('/')) {
+        Some(Some((hash, name))) => (name, Some(hash)),
+        Some(None) => (path.strip_prefix(FOLDER)?, None),
+        None if path.is_empty() => ("index.html", None),
+        None => (path, None),
     };
+    if hash.is_some_and(|hash| hash != version()) {
+        return None;
+    }
     let (_, end) = name.rsplit_once('.')?;
     let (_, content_type) = KINDS.iter().find(|(kind, _)| *kind == end)?;
     if let Some(outlines) = name.strip_prefix(OUTLINES) {
         let text = Election::geojson(outlines)?;
-        let tag = format!("\"{:016x}\"", xxh3_64(text.as_bytes()));
-        return Some(File {
-            content_type,
-            body: Bytes::from_static(text.as_bytes()),
-            tag,
-        });
+        return Some(File::new(content_type, Bytes::from_static(text.as_bytes())));
     }
-    if name.starts_with(TESTS) || name.contains("..") {
+    let mut file = if name == CHARTS_NAME {
+        let charts = has_charts().then_some(CHARTS)?;
+        File::new(content_type, Bytes::from_static(charts))
+    } else {
+        File::new(content_type, built_in(name)?)
+    };
+    file.for_ever = hash.is_some();
+    Some(file)
+}
+
+/// A file of the page's folder.
+fn built_in(name: &str) -> Option<Bytes> {
+    if APART.iter().any(|folder| name.starts_with(folder)) || name.contains("..") {
         return None;
     }
-    let EmbeddedFile { data, metadata, .. } = Page::get(name)?;
-    let hash: String = metadata.sha256_hash()[..16]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let body = match data {
+    let EmbeddedFile { data, .. } = Page::get(name)?;
+    Some(match data {
         Cow::Borrowed(built_in) => Bytes::from_static(built_in),
         Cow::Owned(read) => read.into(),
-    };
-    Some(File {
-        content_type,
-        body,
-        tag: format!("\"{hash}\""),
     })
+}
+
+fn hash_of_all() -> String {
+    let mut hash = Xxh3::new();
+    for name in Page::iter() {
+        if let Some(body) = built_in(&name) {
+            hash.update(name.as_bytes());
+            hash.update(&body);
+        }
+    }
+    hash.update(CHARTS);
+    format!("{:016x}", hash.digest())
 }
 
 #[cfg(test)]
@@ -160,6 +248,11 @@ mod tests {
             "/../Cargo.toml",
             "//index.html",
             "/geo/nothing.geojson",
+            "/charts/echarts.js",
+            "/charts/package-lock.json",
+            "/page/",
+            "/page/0000000000000000/app.js",
+            "/page/tests/page.mjs",
         ] {
             assert!(!exists(path), "{path}");
         }
@@ -190,6 +283,18 @@ mod tests {
         let mut decoder = flate2::read::GzDecoder::new(packed.as_ref());
         decoder.read_to_end(&mut text).expect("it is whole");
         assert!(text == found.body && packed.len() * 3 < text.len());
+    }
+
+    #[test]
+    fn a_file_below_its_hash_is_kept_for_ever() {
+        let kept = |path: &str| {
+            let answer = file(path, &HeaderMap::new()).expect("a file");
+            answer.headers()[CACHE_CONTROL].clone()
+        };
+        assert_eq!(kept(&format!("/page/{}/app.js", version())), FOR_EVER);
+        assert_eq!(kept("/page/app.js"), "no-cache");
+        assert_eq!(kept("/app.js"), "no-cache");
+        assert_eq!(exists("/page/echarts.js"), has_charts());
     }
 
     #[test]

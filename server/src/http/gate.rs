@@ -20,20 +20,10 @@ use super::server::{Arrival, State};
 use super::settings::Origins;
 use super::socket::Connection;
 
-/// The page runs only what comes with it. Portraits and flags may come from elsewhere.
-const CONTENT_POLICY: &str = "default-src 'self'; img-src 'self' https: data:; \
-    style-src 'self'; script-src 'self'; base-uri 'none'; form-action 'none'; object-src 'none'";
-
-/// The content policy, with who may show the page in a frame.
-pub fn content_policy(frames: &Origins) -> HeaderValue {
-    let ancestors = match frames {
-        Origins::None => "'none'".to_string(),
-        Origins::Listed(origins) => format!("'self' {}", origins.join(" ")),
-        Origins::Any => "*".to_string(),
-    };
-    let policy = format!("{CONTENT_POLICY}; frame-ancestors {ancestors}");
-    HeaderValue::from_str(&policy).expect("origins are checked")
-}
+/// What a browser may do with an answer that is not the page: what the page's modules need, of
+/// which one is a worker and has no other policy than its own.
+const CONTENT_POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'none'; \
+    object-src 'none'; frame-ancestors 'none'";
 
 /// Answers a request.
 pub async fn pass(
@@ -62,7 +52,7 @@ pub async fn pass(
         headers.insert(ALLOW, route.allow());
         Origins::preflight(route.allow(), headers);
     }
-    secure(headers, state.content_policy.clone());
+    secure(headers);
     if method == Method::OPTIONS && response.status() == StatusCode::OK {
         *response.status_mut() = StatusCode::NO_CONTENT;
     }
@@ -104,8 +94,10 @@ fn not_allowed(route: &Route) -> Response {
     .into()
 }
 
-fn secure(headers: &mut HeaderMap, content_policy: HeaderValue) {
-    headers.insert(CONTENT_SECURITY_POLICY, content_policy);
+/// The page brings a policy of its own.
+fn secure(headers: &mut HeaderMap) {
+    let policy = HeaderValue::from_static(CONTENT_POLICY);
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(policy);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
 }

@@ -19,6 +19,7 @@ mod cors;
 mod error;
 mod etag;
 mod files;
+mod front;
 mod gate;
 mod lines;
 mod metrics;

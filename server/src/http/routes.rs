@@ -132,7 +132,7 @@ pub fn api(state: State) -> Api {
     .unify()
     .or(voting(&state))
     .unify()
-    .or(page())
+    .or(page(&state))
     .unify()
     .recover(async |rejection: Rejection| Ok::<_, Rejection>(rejected(&rejection)))
     .unify()
@@ -177,11 +177,16 @@ fn voting(state: &State) -> Api {
         .boxed()
 }
 
-fn page() -> Api {
+fn page(state: &State) -> Api {
+    let state = state.clone();
+    let answer = move |path: warp::path::FullPath, headers| match path.as_str() {
+        "/" | "/index.html" => state.front.answer(&state, &headers),
+        path => respond(files::file(path, &headers)),
+    };
     warp::path::full()
         .and(warp::get())
         .and(warp::header::headers_cloned())
-        .map(|path: warp::path::FullPath, headers| respond(files::file(path.as_str(), &headers)))
+        .map(answer)
         .boxed()
 }
 

@@ -19,11 +19,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use warp::http::{HeaderValue, Request, Uri};
+use warp::http::{Request, Uri};
 use warp::reply::Response;
 
 use super::body::Bodies;
 use super::error::HttpError;
+use super::front::FrontPage;
 use super::gate;
 use super::metrics::{self, Metrics};
 use super::open_files;
@@ -68,8 +69,8 @@ pub struct Parts {
 pub struct State {
     /// What the server is told.
     pub settings: Arc<Settings>,
-    /// What a browser may do with the page.
-    pub content_policy: HeaderValue,
+    /// The page itself, as it was served last.
+    pub front: Arc<FrontPage>,
     /// What it shows.
     pub publisher: Publisher,
     /// Where votes go.
@@ -170,7 +171,7 @@ fn state(parts: Parts, connections_max: usize, shutdown: watch::Receiver<bool>) 
     State {
         streams: Arc::new(Streams::new(publisher, status, shutdown, streams_max)),
         writes: Arc::new(Semaphore::new(limits.writes_max)),
-        content_policy: gate::content_policy(&parts.settings.frames),
+        front: Arc::default(),
         settings: Arc::new(parts.settings),
         publisher: parts.publisher,
         writer: parts.writer,

@@ -22,9 +22,13 @@ export function launch() {
   });
 }
 
-/** A page on an address, with every error that its console shows. */
-export async function open(browser, url, options) {
+/**
+ * A page on an address, with every error that its console shows. `answers` are made-up answers by
+ * path.
+ */
+export async function open(browser, url, { answers = {}, ...options } = {}) {
   const context = await browser.newContext({ locale: 'en-CA', timezoneId: 'America/Toronto', ...options });
+  for (const [path, answer] of Object.entries(answers)) await context.route(new URL(path, url).href, (route) => route.fulfill(answer));
   const page = await context.newPage();
   page.setDefaultTimeout(WAIT_MS);
   const errors = [];
@@ -47,5 +51,9 @@ export async function barriers(page) {
     return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).slice(0, 3).join(' ')}`);
   });
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-  return overflow > 0 ? [...found, `the page is ${overflow} px wider than its window`] : found;
+  if (overflow <= 0) return found;
+  const wide = await page.evaluate(() => [...document.querySelectorAll('body *')]
+    .filter((node) => node.getBoundingClientRect().right > innerWidth + 1 && node.closest('.scroll, .unseen, .chart') === null)
+    .map((node) => `${node.localName}#${node.id}.${node.className}`));
+  return [...found, `the page is ${overflow} px wider than its window: ${wide.slice(0, 8)}`];
 }

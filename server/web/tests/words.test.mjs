@@ -10,7 +10,7 @@ import { count, exactSpan, folded, initials, longDate, percent, span } from '../
 import { linesOf, warningsOf } from '../health.js';
 import { pick, setLanguage, words } from '../language.js';
 import { isUnder, levelOf, matches, sorted, trailOf } from '../level.js';
-import { safeColor, safePhoto } from '../safe.js';
+import { safeAddress, safeColor } from '../safe.js';
 import { en } from '../words/en.js';
 import { fr } from '../words/fr.js';
 
@@ -46,15 +46,22 @@ test('only a plain colour reaches a style', () => {
   assert.ok(asked.every((color) => !/[;:]|url|var/.test(color)));
 });
 
-test('only https or the own origin reaches an image', () => {
+test('only what the register named when the page was loaded, or the own origin, reaches an image', () => {
   const page = 'http://localhost:8080/';
-  check((text) => safePhoto(text, page), [
-    ['https://example.org/a.jpg', 'https://example.org/a.jpg'],
+  const refused = [
+    'http://example.org/a.jpg', '//example.org/a.jpg', 'javascript:alert(1)', 'data:text/html,x',
+    'blob:http://localhost:8080/x', 'https://', '', null,
+  ].map((text) => [text, null]);
+  const own = [
     ['/photos/a.jpg', 'http://localhost:8080/photos/a.jpg'],
     ['http://localhost:8080/a.jpg', 'http://localhost:8080/a.jpg'],
-    ['http://example.org/a.jpg', null], ['//example.org/a.jpg', null], ['javascript:alert(1)', null],
-    ['data:text/html,x', null], ['blob:http://localhost:8080/x', null], ['https://', null], ['', null], [null, null],
+  ];
+  const [named, other] = ['https://example.org/a.jpg', 'https://example.org:8443/a.jpg'];
+  check((text) => safeAddress(text, page, 'https://a.example https://example.org'), [
+    [named, named], [other, null], ['https://sub.example.org/a.jpg', null], ...own, ...refused,
   ]);
+  check((text) => safeAddress(text, page, 'https:'), [[named, named], [other, other], ...own, ...refused]);
+  check((text) => safeAddress(text, page, ''), [[named, null], ...own, ...refused]);
 });
 
 test('the line in words', () => {

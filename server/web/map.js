@@ -1,0 +1,366 @@
+//! The map: locations by who leads, by margin, by turnout or by one candidate's share.
+//!
+//! In come the location rows and the election's outlines; out goes a map that can be zoomed, or
+//! tiles where there are no outlines or no chart library; a legend, and a table that says the same.
+//! A location that is pressed is looked at closely beside it. Never adds up: what is shown are rows
+//! as the server published them.
+
+import { Chart, card, hasCharts, ink, tooltip } from './chart.js';
+import { arrange, byId, el, setStyle, setText } from './dom.js';
+import { NONE, count, initials, named, percent } from './format.js';
+import { language, words } from './language.js';
+import { nearest, partsOf } from './level.js';
+import {
+  CLASSES, MEASURES, classOf, leaderText, marginOf, measureOf, rangesOf, scaleOf, shareOf, valueOf, votesOf,
+} from './measure.js';
+import { OutlineSource, codeOf, isInDegrees, mapOf, mercator, regionOf } from './outlines.js';
+import { css, inkOn, mix, onRepaint, rgb } from './palette.js';
+import { Place } from './place.js';
+import { votesFor } from './reducer.js';
+import { Tiles } from './tiles.js';
+import { drawTrail } from './trail.js';
+import { Twin } from './twin.js';
+import { keep } from './where.js';
+
+/** @typedef {import('./reducer.js').LocationRow} LocationRow */
+/** @typedef {import('./scene.js').Scene} Scene */
+/** @typedef {{scale: number[], paintOf: (row: LocationRow) => import('./tiles.js').Paint, measure: import('./measure.js').Measure}} Painter */
+
+/** More tiles than this could not be told apart; the level's own parts are shown instead. */
+const TILES_MAX = 1500;
+
+const DRAW_MS = 500;
+
+const ZOOM_STEP = 1.6;
+const ZOOM_MAX = 40;
+
+/** How much of a colour each class has. */
+const SHADES = [0.2, 0.4, 0.6, 0.8, 1];
+
+/** Draws the locations of one contest. */
+export class MapView {
+  #section = byId('map-section');
+  #measure = byId('measure', HTMLSelectElement);
+  #whose = byId('measure-candidate', HTMLSelectElement);
+  #zooms = byId('zooms');
+  #legend = byId('legend');
+  #where;
+  #place;
+  #tiles;
+  #chart;
+  #twin = new Twin(byId('map-table'));
+  #outlines = new OutlineSource(() => this.#soon());
+  /** @type {?Scene} */
+  #scene = null;
+  /** @type {Map<?string, LocationRow[]>} */
+  #parts = new Map();
+  /** The map that the library holds: which outlines, of which locations. */
+  #map = { key: '', name: '', count: 0 };
+  #zoom = 1;
+  #choices = '';
+  #later = 0;
+  #drawn_at = -Infinity;
+
+  /** @param {import('./where.js').Where} where */
+  constructor(where) {
+    this.#where = where;
+    this.#place = new Place(where);
+    this.#tiles = new Tiles(byId('tiles'), (code) => where.enter(code), (code) => where.look(code));
+    this.#chart = new Chart(byId('map-canvas'), (drawing) => {
+      this.#map.key = '';
+      drawing.on('click', (event) => event.name && where.look(codeOf(event.name)));
+      drawing.on('georoam', () => this.#roamed(drawing.getOption().series[0].zoom));
+    });
+    this.#measure.addEventListener('change', () => this.#choose());
+    this.#whose.addEventListener('change', () => this.#choose());
+    byId('zoom-in').addEventListener('click', () => this.#zoomTo(this.#zoom * ZOOM_STEP));
+    byId('zoom-out').addEventListener('click', () => this.#zoomTo(this.#zoom / ZOOM_STEP));
+    byId('zoom-all').addEventListener('click', () => this.#zoomTo(1));
+    where.follow(() => this.#now());
+    onRepaint(() => this.#now());
+  }
+
+  /** Forgets everything, for another contest or language. */
+  clear() {
+    this.#tiles.clear();
+    this.#place.clear();
+    this.#chart.clear();
+    this.#legend.replaceChildren();
+    this.#map.key = '';
+    this.#choices = '';
+    this.#scene = null;
+    this.#zoom = 1;
+    this.#drawn_at = -Infinity;
+  }
+
+  /** @param {Scene} scene */
+  draw(scene) {
+    this.#section.hidden = scene.locations.size === 0;
+    if (this.#scene?.locations === scene.locations && this.#scene.colors === scene.colors && this.#scene.ranked === scene.ranked) return;
+    this.#scene = scene;
+    this.#outlines.take(scene.geojson_url);
+    this.#soon();
+  }
+
+  #soon() {
+    if (this.#later !== 0 || this.#section.hidden) return;
+    this.#later = window.setTimeout(() => this.#draw(), Math.max(0, this.#drawn_at + DRAW_MS - performance.now()));
+  }
+
+  /** Draws at once, after something that the reader did. */
+  #now() {
+    if (this.#scene === null || this.#section.hidden) return;
+    this.#chart.now();
+    this.#draw();
+  }
+
+  #draw() {
+    clearTimeout(this.#later);
+    this.#later = 0;
+    this.#drawn_at = performance.now();
+    const scene = this.#scene;
+    if (scene === null) return;
+    this.#where.stayIn(scene.locations);
+    this.#parts = partsOf(scene.locations);
+    this.#offer(scene);
+    drawTrail(byId('map-trail'), scene.locations, this.#where.under, (code) => this.#where.enter(code));
+    this.#place.draw(scene);
+    const outlines = this.#outlines.outlines;
+    const outlined = outlines === null || !hasCharts() ? []
+      : nearest(this.#parts, this.#where.under, (row) => outlines.has(row.location));
+    const isMap = outlined.length > 0;
+    const rows = isMap ? outlined : this.#leaves();
+    const painter = this.#painter(scene, rows);
+    byId('map-canvas').hidden = !isMap;
+    byId('tiles').hidden = isMap || this.#outlines.isComing;
+    this.#zooms.hidden = !isMap;
+    byId('map-failed').hidden = !this.#outlines.failed;
+    setText(byId('map-title'), isMap || this.#outlines.isComing ? words().map : words().tiles);
+    if (isMap) this.#drawMap(scene, rows, painter);
+    else if (!this.#outlines.isComing) this.#drawTiles(scene, rows, painter);
+    this.#drawLegend(scene, rows, painter.scale);
+    this.#drawTwin(scene, rows);
+  }
+
+  /** The locations that are tiles: those without parts, unless they are too many. */
+  #leaves() {
+    const leaves = nearest(this.#parts, this.#where.under, (row) => row.leaf);
+    return leaves.length <= TILES_MAX ? leaves : this.#parts.get(this.#where.under) ?? [];
+  }
+
+  /** @returns {?string} the candidate whose shares are shown */
+  get #candidate() {
+    return this.#whose.value || (this.#scene?.ranked[0]?.candidate_id ?? null);
+  }
+
+  /** Measures that have figures, and candidates, in the page's language. */
+  #offer(/** @type {Scene} */ { locations, candidates, places }) {
+    const hasTurnout = [...locations.values()].some((row) => row.turnout !== null || row.registered !== null);
+    const names = [...candidates.values()]
+      .sort((a, b) => (places.get(a.candidate_id) ?? 1e9) - (places.get(b.candidate_id) ?? 1e9))
+      .map((row) => [row.candidate_id, named(row.candidate_name, row.candidate_id)]);
+    const choices = JSON.stringify([language(), hasTurnout, names]);
+    if (choices === this.#choices) return;
+    const asked = new URLSearchParams(location.search);
+    const [measure, whose] = [this.#choices === '' ? asked.get('measure') : this.#measure.value, this.#whose.value || asked.get('of')];
+    this.#choices = choices;
+    this.#measure.replaceChildren(...MEASURES.filter((each) => each !== 'turnout' || hasTurnout)
+      .map((each) => option(each, words().measures[each])));
+    this.#measure.value = measureOf(measure);
+    if (this.#measure.selectedIndex < 0) this.#measure.value = 'leader';
+    this.#whose.replaceChildren(...names.map(([id, name]) => option(id, name)));
+    this.#whose.value = names.some(([id]) => id === whose) ? whose ?? '' : this.#scene?.ranked[0]?.candidate_id ?? '';
+    byId('measure-candidate-label').hidden = this.#measure.value !== 'share';
+  }
+
+  #choose() {
+    const measure = measureOf(this.#measure.value);
+    keep({ measure: measure === 'leader' ? null : measure, of: measure === 'share' ? this.#whose.value : null });
+    byId('measure-candidate-label').hidden = measure !== 'share';
+    this.#now();
+  }
+
+  /** How a location is painted, and the classes that its value may have. */
+  #painter(/** @type {Scene} */ scene, /** @type {LocationRow[]} */ rows) {
+    const measure = measureOf(this.#measure.value);
+    const candidate = this.#candidate;
+    const nameOf = nameIn(scene);
+    const scale = measure === 'leader' ? [] : scaleOf(rows.map((row) => valueOf(measure, row, candidate)));
+    const paper = rgb('var(--card)');
+    const colorOf = (/** @type {?string} */ id) => rgb((id === null ? undefined : scene.colors.get(id)) ?? 'var(--muted)');
+    const fill = (/** @type {LocationRow} */ row) => {
+      const value = valueOf(measure, row, candidate);
+      if (value === null) return rgb('var(--track)');
+      if (measure === 'leader') return row.leader === null ? rgb('var(--muted)') : colorOf(row.leader);
+      const shade = SHADES[(classOf(value, scale) ?? 0) + CLASSES - scale.length];
+      return mix(paper, measure === 'turnout' ? rgb('var(--accent)') : colorOf(measure === 'share' ? candidate : row.leader), shade);
+    };
+    const byLeader = measure === 'leader' || measure === 'margin';
+    const paintOf = (/** @type {LocationRow} */ row) => {
+      const color = fill(row);
+      const value = valueOf(measure, row, candidate);
+      const short = row.leader === null ? (votesOf(row) > 0 ? '=' : '') : initials(nameOf(row.leader)) || row.leader.slice(0, 2);
+      return {
+        color: css(color),
+        ink: inkOn(color),
+        text: byLeader ? short : value === null ? '' : percent(value),
+        label: words().place_is(named(row.name, row.location), leaderText(row, nameOf), percent(value)),
+      };
+    };
+    return { scale, paintOf, measure };
+  }
+
+  #drawTiles(/** @type {Scene} */ scene, /** @type {LocationRow[]} */ rows, /** @type {Painter} */ { paintOf }) {
+    const under = this.#where.under;
+    const parts = this.#parts.get(under) ?? [];
+    const wanted = new Set(rows);
+    const isOneLevel = parts.every((row) => wanted.has(row));
+    const groups = isOneLevel ? [{ code: null, name: '', rows }] : parts.map((row) => ({
+      code: row.leaf ? null : row.location,
+      name: named(row.name, row.location),
+      rows: row.leaf ? [row] : nearest(this.#parts, row.location, (leaf) => wanted.has(leaf)),
+    }));
+    this.#tiles.draw(groups, (code) => {
+      const row = scene.locations.get(code);
+      return row === undefined ? { color: '', ink: '', text: '', label: code } : paintOf(row);
+    }, this.#where.place);
+  }
+
+  #drawMap(/** @type {Scene} */ scene, /** @type {LocationRow[]} */ rows, /** @type {Painter} */ { paintOf, measure }) {
+    const label = words().map_of(words().measures[measure], this.#where.under === null ? words().all : named(scene.locations.get(this.#where.under)?.name ?? null, this.#where.under));
+    this.#chart.draw(label, () => {
+      const outlines = this.#outlines.outlines;
+      const { library } = this.#chart;
+      if (outlines === null || library === null) return null;
+      const key = JSON.stringify([this.#where.under, rows.map((row) => row.location)]);
+      const isNew = key !== this.#map.key;
+      if (isNew) {
+        // A name of its own for each, since the library keeps what it made of a name.
+        const number = this.#map.count + 1;
+        this.#map = { key, name: `outlines ${number}`, count: number };
+        library.registerMap(this.#map.name, { geoJSON: mapOf(outlines, rows.map((row) => row.location)) });
+        this.#zoom = 1;
+      }
+      const border = css(rgb('var(--card)'));
+      const place = this.#where.place;
+      return {
+        tooltip: { trigger: 'item', ...tooltip((event) => this.#tip(codeOf(event.name))) },
+        series: [{
+          id: 'map', type: 'map', map: this.#map.name, roam: this.#zoom > 1, selectedMode: false,
+          ...(isInDegrees(outlines) ? { projection: mercator } : { aspectScale: 1 }),
+          ...(isNew ? { zoom: 1, center: null } : {}),
+          scaleLimit: { min: 1, max: ZOOM_MAX },
+          left: 4, right: 4, top: 4, bottom: 4,
+          label: { show: true, fontSize: 11, formatter: (/** @type {any} */ event) => event.data?.text ?? '' },
+          labelLayout: { hideOverlap: true },
+          data: rows.map((row) => {
+            const { color, ink: on, text } = paintOf(row);
+            const isPlace = row.location === place;
+            const itemStyle = { areaColor: color, borderColor: isPlace ? ink() : border, borderWidth: isPlace ? 3 : 0.7 };
+            const lit = { areaColor: color, borderColor: ink(), borderWidth: 2 };
+            return { name: regionOf(row.location), value: votesOf(row), text, itemStyle, label: { color: on }, emphasis: { itemStyle: lit, label: { color: on } } };
+          }),
+        }],
+      };
+    });
+  }
+
+  #tip(/** @type {string} */ code) {
+    const scene = this.#scene;
+    const row = scene?.locations.get(code);
+    if (!scene || !row) return null;
+    const lines = scene.ranked.map(({ candidate_id: id }) => ({ id, votes: votesFor(row, id) }))
+      .filter(({ votes }) => votes > 0).sort((a, b) => b.votes - a.votes).slice(0, 5)
+      .map(({ id, votes }) => ({
+        color: scene.colors.get(id), name: nameIn(scene)(id), figure: `${percent(shareOf(row, id))} · ${count(votes)}`,
+      }));
+    const turnout = row.turnout === null ? [] : [{ name: words().turnout, figure: percent(row.turnout) }];
+    return card(named(row.name, row.location), [...lines, { name: words().accepted, figure: count(row.accepted) }, ...turnout]);
+  }
+
+  /** Zooms to the middle; what is not zoomed neither moves nor takes the wheel from the page. */
+  #zoomTo(/** @type {number} */ zoom) {
+    this.#zoom = Math.min(ZOOM_MAX, Math.max(1, zoom));
+    this.#chart.change({ series: [{ id: 'map', zoom: this.#zoom, roam: this.#zoom > 1, ...(this.#zoom === 1 ? { center: null } : {}) }] });
+    this.#roamed(this.#zoom);
+  }
+
+  #roamed(/** @type {number} */ zoom) {
+    this.#zoom = zoom;
+    const [nearer, farther, all] = ['zoom-in', 'zoom-out', 'zoom-all'].map((id) => byId(id, HTMLButtonElement));
+    nearer.disabled = zoom >= ZOOM_MAX;
+    farther.disabled = all.disabled = zoom <= 1;
+  }
+
+  #drawLegend(/** @type {Scene} */ scene, /** @type {LocationRow[]} */ rows, /** @type {number[]} */ scale) {
+    const measure = measureOf(this.#measure.value);
+    const nameOf = nameIn(scene);
+    /** @type {{color: string, text: string, figure: string}[]} */
+    let entries;
+    if (measure === 'leader') {
+      /** @type {Map<?string, number>} */
+      const led = new Map();
+      let none = 0;
+      for (const row of rows) {
+        if (votesOf(row) <= 0) none += 1;
+        else led.set(row.leader, (led.get(row.leader) ?? 0) + 1);
+      }
+      entries = [...led].sort((a, b) => b[1] - a[1]).map(([id, places]) => ({
+        color: id === null ? 'var(--muted)' : scene.colors.get(id) ?? 'var(--muted)',
+        text: id === null ? words().tie : nameOf(id), figure: count(places),
+      }));
+      if (none > 0) entries.push({ color: 'var(--track)', text: words().no_votes, figure: count(none) });
+    } else {
+      const paper = rgb('var(--card)');
+      const full = measure === 'turnout' ? rgb('var(--accent)')
+        : measure === 'share' ? rgb(scene.colors.get(this.#candidate ?? '') ?? 'var(--muted)') : rgb('var(--muted)');
+      const counts = scale.map((_, at) => rows.filter((row) => classOf(valueOf(measure, row, this.#candidate), scale) === at).length);
+      entries = rangesOf(scale).map((text, at) => ({
+        color: css(mix(paper, full, SHADES[at + CLASSES - scale.length])), text, figure: count(counts[at]),
+      }));
+    }
+    while (this.#legend.children.length < entries.length) {
+      this.#legend.append(el('li', '', el('span', 'dot'), el('bdi'), el('span', 'figure')));
+    }
+    const items = [...this.#legend.children].slice(0, entries.length);
+    arrange(this.#legend, items);
+    entries.forEach(({ color, text, figure }, at) => {
+      const [dot, name, number] = /** @type {HTMLElement[]} */ ([...items[at].children]);
+      setStyle(dot, '--color', color);
+      setText(name, text);
+      setText(number, figure);
+    });
+  }
+
+  #drawTwin(/** @type {Scene} */ scene, /** @type {LocationRow[]} */ rows) {
+    const candidate = this.#candidate;
+    const nameOf = nameIn(scene);
+    const texts = words();
+    const hasTurnout = rows.some((row) => row.turnout !== null);
+    this.#twin.draw({
+      caption: byId('map-title').textContent ?? '',
+      columns: [
+        { label: texts.location }, { label: texts.leader },
+        ...[texts.leaders_share, texts.margin, ...(hasTurnout ? [texts.turnout] : []), ...(candidate === null ? [] : [texts.share_of(nameOf(candidate))])]
+          .map((label) => ({ label, number: true })),
+      ],
+      rows: () => rows.map((row) => [
+        named(row.name, row.location), votesOf(row) > 0 ? leaderText(row, nameOf) : NONE,
+        percent(votesOf(row) > 0 ? Math.max(...Object.values(row.votes)) / votesOf(row) : null), percent(marginOf(row)),
+        ...(hasTurnout ? [percent(row.turnout)] : []), ...(candidate === null ? [] : [percent(shareOf(row, candidate))]),
+      ]),
+    });
+  }
+}
+
+/** @param {Scene} scene @returns {(candidateId: string) => string} */
+function nameIn(scene) {
+  return (id) => named(scene.candidates.get(id)?.candidate_name ?? null, id);
+}
+
+/** @param {string} value @param {string} text */
+function option(value, text) {
+  const node = /** @type {HTMLOptionElement} */ (el('option', '', text));
+  node.value = value;
+  return node;
+}

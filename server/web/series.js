@@ -1,0 +1,188 @@
+//! Votes over time, by the time at which they were cast: in all until then, or in each step.
+//!
+//! In comes `GET /api/v1/series`, asked every few seconds while it is looked at; out goes a chart,
+//! with the table that says the same. Votes without a time, and those before the first step, are in
+//! `earlier` and thus in every sum.
+
+import { Chart, card, hasCharts, ink, isolated, muted, tooltip } from './chart.js';
+import { byId, setText } from './dom.js';
+import { clock, count, exactSpan, moment, named } from './format.js';
+import { language, words } from './language.js';
+import { css, rgb } from './palette.js';
+import { votesFor } from './reducer.js';
+import { Twin } from './twin.js';
+import { keep } from './where.js';
+
+const EVERY_MS = 5000;
+const WAIT_MS = 12_500;
+
+/** More lines than this could not be told apart; the table has the same ones. */
+const LINES_MAX = 8;
+
+/** Lines differ by more than their colour. */
+const DASHES = ['solid', [8, 4], [2, 3], [12, 3, 2, 3]];
+
+/**
+ * @typedef {Object} Step
+ * @property {string} at
+ * @property {number} accepted
+ * @property {number} blank
+ * @property {Object<string, number>} votes
+ *
+ * @typedef {Object} SeriesAnswer
+ * @property {number} step_ms
+ * @property {Omit<Step, 'at'>} earlier
+ * @property {Step[]} points
+ */
+
+/**
+ * What there was in all at the end of each step.
+ *
+ * @param {SeriesAnswer} series
+ * @param {(part: {accepted: number, votes: Object<string, number>}) => number} value
+ * @returns {number[]}
+ */
+export function sums(series, value) {
+  let total = value(series.earlier);
+  return series.points.map((point) => {
+    total += value(point);
+    return total;
+  });
+}
+
+/** Asks and draws. */
+export class Series {
+  #section = byId('series-section');
+  #chart = new Chart(byId('series-canvas'));
+  #twin = new Twin(byId('series-table'), !hasCharts());
+  #kind = byId('series-kind', HTMLSelectElement);
+  /** @type {?SeriesAnswer} */
+  #series = null;
+  /** @type {?import('./scene.js').Scene} */
+  #scene = null;
+  /** @type {?string} */
+  #contest = null;
+  #language = '';
+  #tick = 0;
+  #timer = 0;
+  #asked_at = -Infinity;
+
+  constructor() {
+    this.#kind.value = new URLSearchParams(location.search).get('over') ?? 'sums';
+    if (this.#kind.selectedIndex < 0) this.#kind.value = 'sums';
+    this.#kind.addEventListener('change', () => {
+      keep({ over: this.#kind.value === 'sums' ? null : this.#kind.value });
+      this.#chart.clear();
+      this.#chart.now();
+      this.#draw();
+    });
+    document.addEventListener('visibilitychange', () => this.#soon());
+  }
+
+  /** Forgets everything, for another contest. */
+  clear() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    this.#chart.clear();
+    this.#series = this.#scene = this.#contest = null;
+    this.#tick = 0;
+    this.#asked_at = -Infinity;
+    this.#section.hidden = true;
+  }
+
+  /** @param {import('./scene.js').Scene} scene */
+  draw(scene) {
+    const again = this.#scene?.colors !== scene.colors || this.#language !== language();
+    this.#language = language();
+    this.#scene = scene;
+    this.#contest = scene.contest_id;
+    if (again && this.#series !== null) this.#draw();
+    this.#soon();
+  }
+
+  /** Asks when there is something newer than what is held, and not too often. */
+  #soon() {
+    if (this.#timer !== 0 || document.hidden || this.#scene === null || this.#scene.tick <= this.#tick) return;
+    const wait = Math.max(0, this.#asked_at + EVERY_MS - performance.now());
+    this.#timer = window.setTimeout(() => this.#ask(), wait);
+  }
+
+  async #ask() {
+    this.#asked_at = performance.now();
+    const contest = this.#contest;
+    if (contest === null) return;
+    try {
+      const url = new URL('api/v1/series', document.baseURI);
+      url.searchParams.set('contest', contest);
+      const answer = await fetch(url, { signal: AbortSignal.timeout(WAIT_MS) });
+      if (answer.ok && contest === this.#contest) {
+        const series = await answer.json();
+        if (contest === this.#contest) {
+          this.#series = series;
+          this.#tick = series.tick;
+          this.#draw();
+        }
+      }
+    } catch {
+      // The line says that the server does not answer.
+    }
+    if (contest !== this.#contest) return;
+    this.#timer = 0;
+    this.#soon();
+  }
+
+  #draw() {
+    const [series, scene] = [this.#series, this.#scene];
+    if (series === null || scene === null) return;
+    this.#section.hidden = series.points.length === 0;
+    if (series.points.length === 0) return;
+    const kind = this.#kind.value;
+    const texts = words();
+    setText(byId('series-explain'), texts.series_explain(exactSpan(series.step_ms)));
+    const listed = scene.ranked.slice(0, LINES_MAX).map(({ candidate_id: id, candidate_name: name }) => ({
+      id, name: named(name, id), color: css(rgb(scene.colors.get(id) ?? 'var(--muted)')),
+      values: kind === 'sums' ? sums(series, (part) => votesFor(part, id)) : series.points.map((point) => votesFor(point, id)),
+    }));
+    const accepted = kind === 'sums' ? sums(series, (part) => part.accepted) : series.points.map((point) => point.accepted);
+    const label = kind === 'sums' ? texts.series_sums : texts.series_steps;
+    this.#twin.draw({
+      caption: label,
+      columns: [{ label: texts.time }, ...[texts.accepted, ...listed.map(({ name }) => name)].map((name) => ({ label: name, number: true }))],
+      rows: () => series.points.map((point, at) => [moment(point.at), count(accepted[at]), ...listed.map(({ values }) => count(values[at]))]).reverse(),
+    });
+    const times = series.points.map((point) => Date.parse(point.at) + (kind === 'sums' ? series.step_ms : 0));
+    const isLong = times[times.length - 1] - times[0] > 86_400_000;
+    this.#chart.draw(label, () => ({
+      grid: { left: 8, right: kind === 'sums' ? 118 : 12, top: 14, bottom: 8, containLabel: true },
+      tooltip: {
+        trigger: 'axis', ...tooltip((events) => {
+          const at = events[0]?.dataIndex;
+          if (at === undefined) return null;
+          return card(moment(series.points[at].at), [
+            ...listed.map(({ name, color, values }) => ({ name, color, figure: count(values[at]) })),
+            { name: texts.accepted, figure: count(accepted[at]) },
+          ]);
+        }),
+      },
+      xAxis: {
+        type: 'time', axisLine: { lineStyle: { color: muted() } },
+        axisLabel: { color: muted(), hideOverlap: true, formatter: (/** @type {number} */ at) => (isLong ? moment(at) : clock(at).slice(0, 5)) },
+      },
+      yAxis: {
+        type: 'value', min: 0, splitLine: { lineStyle: { color: css(rgb('var(--rule)')) } },
+        axisLabel: { color: muted(), formatter: (/** @type {number} */ value) => count(value) },
+      },
+      dataZoom: [{ type: 'inside', zoomOnMouseWheel: 'ctrl', moveOnMouseWheel: false, preventDefaultMouseMove: false }],
+      series: listed.map(({ id, name, color, values }, at) => (kind === 'sums' ? {
+        id: `sum ${id}`, type: 'line', showSymbol: false, silent: true, color, sampling: 'lttb',
+        lineStyle: { width: 2.5, type: DASHES[at % DASHES.length] },
+        endLabel: { show: true, color: ink(), width: 106, overflow: 'truncate', formatter: () => isolated(name) },
+        labelLayout: { hideOverlap: true, moveOverlap: 'shiftY' },
+        data: values.map((value, step) => [times[step], value]),
+      } : {
+        id: `step ${id}`, type: 'bar', stack: 'all', color, silent: true, barMinWidth: 1, barMaxWidth: 40, barCategoryGap: '12%',
+        data: values.map((value, step) => [times[step] + series.step_ms / 2, value]),
+      })),
+    }));
+  }
+}

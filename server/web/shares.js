@@ -1,0 +1,120 @@
+//! The candidates' shares as a donut or as bars, the reader's choice.
+//!
+//! In come the ranked candidate rows; out goes a chart, with the table that says the same. Many
+//! candidates are the first ones and all others together, which the table lists one by one.
+
+import { Chart, card, ink, isolated, muted, tooltip } from './chart.js';
+import { byId } from './dom.js';
+import { count, named, percent } from './format.js';
+import { words } from './language.js';
+import { css, rgb } from './palette.js';
+import { Twin } from './twin.js';
+import { keep } from './where.js';
+
+/** More slices than this are too thin to be seen. */
+const DONUT_MAX = 9;
+const BARS_MAX = 20;
+
+/** Draws the shares of one contest. */
+export class Shares {
+  #section = byId('shares-section');
+  #chart = new Chart(byId('shares-canvas'));
+  #twin = new Twin(byId('shares-table'));
+  #shape = byId('shares-shape', HTMLSelectElement);
+  /** @type {?import('./scene.js').Scene} */
+  #scene = null;
+
+  constructor() {
+    this.#shape.value = new URLSearchParams(location.search).get('shares') ?? 'donut';
+    if (this.#shape.selectedIndex < 0) this.#shape.value = 'donut';
+    this.#shape.addEventListener('change', () => {
+      keep({ shares: this.#shape.value === 'donut' ? null : this.#shape.value });
+      this.#chart.clear();
+      this.#chart.now();
+      if (this.#scene !== null) this.draw(this.#scene);
+    });
+  }
+
+  /** Forgets everything, for another contest. */
+  clear() {
+    this.#chart.clear();
+    this.#scene = null;
+  }
+
+  /** @param {import('./scene.js').Scene} scene */
+  draw(scene) {
+    this.#scene = scene;
+    this.#section.hidden = scene.ranked.every((row) => row.votes === 0);
+    const { ranked } = scene;
+    const nameOf = (/** @type {import('./reducer.js').CandidateRow} */ row) => named(row.candidate_name, row.candidate_id);
+    this.#twin.draw({
+      caption: words().shares,
+      columns: [{ label: words().candidate }, { label: words().share, number: true }, { label: words().votes_column, number: true }],
+      rows: () => ranked.map((row) => [nameOf(row), percent(row.share), count(row.votes)]),
+    });
+    this.#chart.draw(words().shares, () => (this.#shape.value === 'bars' ? this.#bars() : this.#donut()));
+  }
+
+  /** The first candidates, and the others as one. */
+  #parts(/** @type {number} */ most) {
+    const { ranked, colors } = /** @type {import('./scene.js').Scene} */ (this.#scene);
+    const given = ranked.filter((row) => row.votes > 0);
+    const alone = given.length <= most ? given : given.slice(0, most - 1);
+    const parts = alone.map((row) => ({
+      name: named(row.candidate_name, row.candidate_id), votes: row.votes, share: row.share,
+      color: css(rgb(colors.get(row.candidate_id) ?? 'var(--muted)')),
+    }));
+    const others = given.slice(alone.length);
+    if (others.length === 0) return parts;
+    const sum = (/** @type {(row: import('./reducer.js').CandidateRow) => number} */ of) => others.reduce((total, row) => total + of(row), 0);
+    return [...parts, {
+      name: words().others(count(others.length)), votes: sum((row) => row.votes), share: sum((row) => row.share ?? 0),
+      color: css(rgb('var(--muted)')),
+    }];
+  }
+
+  #donut() {
+    const parts = this.#parts(DONUT_MAX);
+    return {
+      tooltip: { trigger: 'item', ...tip(parts) },
+      series: [{
+        id: 'donut', type: 'pie', radius: ['42%', '70%'], center: ['50%', '50%'], startAngle: 90,
+        label: {
+          color: ink(), fontSize: 12, alignTo: 'edge', edgeDistance: 2, minMargin: 4, lineHeight: 15, overflow: 'truncate',
+          formatter: (/** @type {any} */ event) => `${isolated(parts[event.dataIndex].name)}\n${percent(parts[event.dataIndex].share)}`,
+        },
+        labelLayout: { hideOverlap: true },
+        labelLine: { length: 8, length2: 0, maxSurfaceAngle: 80, lineStyle: { color: muted() } },
+        itemStyle: { borderColor: css(rgb('var(--card)')), borderWidth: 2 },
+        emphasis: { scale: false },
+        data: parts.map(({ votes, color }) => ({ value: votes, itemStyle: { color } })),
+      }],
+    };
+  }
+
+  #bars() {
+    const parts = this.#parts(BARS_MAX);
+    return {
+      tooltip: { trigger: 'item', ...tip(parts) },
+      grid: { left: 8, right: 64, top: 4, bottom: 4, containLabel: true },
+      xAxis: { type: 'value', show: false, min: 0 },
+      yAxis: {
+        type: 'category', inverse: true, data: parts.map((_, at) => at), axisTick: { show: false }, axisLine: { lineStyle: { color: muted() } },
+        axisLabel: { color: ink(), width: 120, overflow: 'truncate', formatter: (/** @type {string} */ at) => isolated(parts[Number(at)]?.name ?? '') },
+      },
+      series: [{
+        id: 'bars', type: 'bar', barMaxWidth: 28, emphasis: { disabled: true },
+        label: { show: true, position: 'right', color: ink(), formatter: (/** @type {any} */ event) => percent(parts[event.dataIndex].share) },
+        data: parts.map(({ votes, color }) => ({ value: votes, itemStyle: { color } })),
+      }],
+    };
+  }
+}
+
+/** @param {{name: string, votes: number, share: ?number, color: string}[]} parts */
+function tip(parts) {
+  return tooltip((event) => {
+    const part = parts[event.dataIndex];
+    return part ? card(part.name, [{ color: part.color, name: percent(part.share), figure: count(part.votes) }]) : null;
+  });
+}
