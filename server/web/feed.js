@@ -55,7 +55,7 @@ export class Feed {
     const { port } = worker;
     this.#port = port;
     port.onmessage = (event) => this.#port === port && this.#hear(event.data);
-    port.postMessage({ kind: 'join', contest: this.#contest, base: document.baseURI });
+    port.postMessage({ kind: 'join', contest: this.#contest, base: new URL('.', document.baseURI).href });
     this.#asked_at = 0;
     this.#ask();
     this.#timer = window.setInterval(() => this.#ask(), HERE_MS);

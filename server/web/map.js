@@ -192,7 +192,7 @@ export class MapView {
       const value = valueOf(measure, row, candidate);
       if (value === null) return rgb('var(--track)');
       if (measure === 'leader') return row.leader === null ? rgb('var(--muted)') : colorOf(row.leader);
-      const shade = SHADES[(classOf(value, scale) ?? 0) + CLASSES - scale.length];
+      const shade = SHADES[(classOf(value, scale) ?? 0) + CLASSES + 1 - scale.length];
       return mix(paper, measure === 'turnout' ? rgb('var(--accent)') : colorOf(measure === 'share' ? candidate : row.leader), shade);
     };
     const byLeader = measure === 'leader' || measure === 'margin';
@@ -314,9 +314,9 @@ export class MapView {
       const paper = rgb('var(--card)');
       const full = measure === 'turnout' ? rgb('var(--accent)')
         : measure === 'share' ? rgb(scene.colors.get(this.#candidate ?? '') ?? 'var(--muted)') : rgb('var(--muted)');
-      const counts = scale.map((_, at) => rows.filter((row) => classOf(valueOf(measure, row, this.#candidate), scale) === at).length);
+      const counts = scale.slice(1).map((_, at) => rows.filter((row) => classOf(valueOf(measure, row, this.#candidate), scale) === at).length);
       entries = rangesOf(scale).map((text, at) => ({
-        color: css(mix(paper, full, SHADES[at + CLASSES - scale.length])), text, figure: count(counts[at]),
+        color: css(mix(paper, full, SHADES[at + CLASSES + 1 - scale.length])), text, figure: count(counts[at]),
       }));
     }
     while (this.#legend.children.length < entries.length) {

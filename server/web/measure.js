@@ -73,10 +73,10 @@ export function valueOf(measure, row, candidateId) {
 }
 
 /**
- * Where the classes of some values begin: at most five, with ends that read well.
+ * The bounds of some values' classes: of at most five, and such that read well.
  *
  * @param {readonly (?number)[]} values
- * @returns {number[]} ascending; a value belongs to the last that is not above it
+ * @returns {number[]} ascending, one more than there are classes; none without values
  */
 export function scaleOf(values) {
   const given = values.filter((value) => value !== null);
@@ -85,7 +85,7 @@ export function scaleOf(values) {
   const step = STEPS.find((size) => Math.floor(least / size) * size + CLASSES * size > most) ?? STEPS[STEPS.length - 1];
   const first = Math.floor(least / step);
   const classes = Math.min(CLASSES, Math.floor(most / step) - first + 1);
-  return Array.from({ length: classes }, (_, at) => Number(((first + at) * step).toFixed(4)));
+  return Array.from({ length: classes + 1 }, (_, at) => Number(((first + at) * step).toFixed(4)));
 }
 
 /**
@@ -96,7 +96,7 @@ export function scaleOf(values) {
 export function classOf(value, scale) {
   if (value === null) return null;
   const above = scale.findIndex((begin) => value < begin);
-  return above === -1 ? scale.length - 1 : Math.max(0, above - 1);
+  return above === -1 ? scale.length - 2 : Math.max(0, above - 1);
 }
 
 /**
@@ -106,11 +106,7 @@ export function classOf(value, scale) {
  * @returns {string[]}
  */
 export function rangesOf(scale) {
-  const step = scale.length > 1 ? scale[1] - scale[0] : 0;
-  return scale.map((begin, at) => {
-    const end = scale[at + 1] ?? begin + step;
-    return end > begin ? words().range(percent(begin), percent(end)) : percent(begin);
-  });
+  return scale.slice(1).map((end, at) => words().range(percent(scale[at]), percent(end)));
 }
 
 /**

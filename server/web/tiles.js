@@ -116,7 +116,7 @@ export class Tiles {
     tile.paint = paint;
     setStyle(tile.node, '--color', color);
     setStyle(tile.node, '--on', ink);
-    setText(tile.node, text);
+    setAttribute(tile.node, 'data-text', text);
     setAttribute(tile.node, 'aria-label', label);
     setAttribute(tile.node, 'title', label);
   }

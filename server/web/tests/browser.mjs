@@ -24,11 +24,17 @@ export function launch() {
 
 /**
  * A page on an address, with every error that its console shows. `answers` are made-up answers by
- * path.
+ * path, `without` is what is taken out of the page's own text.
  */
-export async function open(browser, url, { answers = {}, ...options } = {}) {
+export async function open(browser, url, { answers = {}, without = '', ...options } = {}) {
   const context = await browser.newContext({ locale: 'en-CA', timezoneId: 'America/Toronto', ...options });
   for (const [path, answer] of Object.entries(answers)) await context.route(new URL(path, url).href, (route) => route.fulfill(answer));
+  if (without !== '') {
+    await context.route(url.href, async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, body: (await response.text()).replace(without, '') });
+    });
+  }
   const page = await context.newPage();
   page.setDefaultTimeout(WAIT_MS);
   const errors = [];

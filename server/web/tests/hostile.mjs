@@ -1,18 +1,13 @@
 //! The dashboard of a register that means harm: markup, other directions, endless and empty names
 //! in every text.
 //!
-//! In come `TALLYFLOW_BINARY` (the service) and `TALLYFLOW_CHROMIUM` (the browser's path). Starts
-//! the service in a directory of its own, and ends it.
+//! In come `TALLYFLOW_BINARY` (the service) and `TALLYFLOW_CHROMIUM` (the browser's path).
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import os from 'node:os';
-import path from 'node:path';
-import readline from 'node:readline';
 import test, { after, before } from 'node:test';
 
 import { barriers, launch, open } from './browser.mjs';
+import { startService } from './service.mjs';
 
 const SCRIPT = '<script>alert(1)</script><img src=x onerror=alert(2)>';
 
@@ -52,42 +47,18 @@ const outlines = {
 
 let browser;
 let service;
-let directory;
 let address;
 
 before(async () => {
-  assert.ok(process.env.TALLYFLOW_BINARY, 'set TALLYFLOW_BINARY to the path of the service');
-  directory = await mkdtemp(path.join(os.tmpdir(), 'tallyflow-hostile-'));
-  await writeFile(path.join(directory, 'register.json'), JSON.stringify(register));
-  const flags = ['--register', 'register.json', '--listen', '127.0.0.1:0', '--data', 'data'];
-  service = spawn(path.resolve(process.env.TALLYFLOW_BINARY), flags, { cwd: directory, stdio: ['ignore', 'pipe', 'inherit'] });
-  for await (const line of readline.createInterface({ input: service.stdout })) {
-    const [, said] = line.match(/^tallyflow listens on (.*)$/) ?? [];
-    if (said) {
-      address = new URL(said);
-      break;
-    }
-  }
-  assert.ok(address, 'the service says where it listens');
-  while (!(await fetch(new URL('readyz', address))).ok) await new Promise((resolve) => { setTimeout(resolve, 50); });
+  service = await startService(register);
+  ({ address } = service);
   browser = await launch();
 });
 
 after(async () => {
   await browser?.close();
-  if (service?.exitCode === null) {
-    service.kill();
-    await new Promise((resolve) => { service.once('exit', resolve); });
-  }
-  if (directory) await rm(directory, { recursive: true, force: true });
+  await service?.stop();
 });
-
-async function vote(events) {
-  const headers = { 'content-type': 'application/x-ndjson' };
-  const body = events.map((event) => JSON.stringify(event)).join('\n');
-  const answer = await fetch(new URL('api/v1/votes', address), { method: 'POST', headers, body });
-  assert.equal(answer.status, 202, await answer.text());
-}
 
 /** The page, with the outlines where the register says that they are. */
 function look(viewport) {
@@ -114,9 +85,9 @@ test('names are text, whatever they hold, and every figure is right', async () =
     vote_id: `v-${at}-${number}`, voter_id: `${SCRIPT}-${at}-${number}`, candidate_id: id, location: ids[at],
   })));
   const { page, errors, close } = await look({ width: 1280, height: 900 });
-  await vote(events);
+  await service.vote(events);
   await page.waitForFunction((all) => document.querySelector('#accepted').textContent === String(all), events.length);
-  await vote([{ type: 'void', vote_id: 'v-0-0', voter_id: `${SCRIPT}-0-0` }]);
+  await service.vote([{ type: 'void', vote_id: 'v-0-0', voter_id: `${SCRIPT}-0-0` }]);
   await page.waitForFunction((all) => document.querySelector('#accepted').textContent === String(all), events.length - 1);
   const shown = await page.$$eval('#candidates > li', (nodes) => nodes.map((node) => ({
     id: node.dataset.candidate, name: node.querySelector('.name').textContent, votes: parseInt(node.querySelector('.votes').textContent, 10),

@@ -1,0 +1,54 @@
+//! A service for a test: its own register and directory, a free port, ended by the test.
+//!
+//! `TALLYFLOW_BINARY` is its path.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import readline from 'node:readline';
+
+/** Starts a service on a register and waits until it counts. */
+export async function startService(register) {
+  assert.ok(process.env.TALLYFLOW_BINARY, 'set TALLYFLOW_BINARY to the path of the service');
+  const directory = await mkdtemp(path.join(os.tmpdir(), 'tallyflow-page-'));
+  await writeFile(path.join(directory, 'register.json'), JSON.stringify(register));
+  const flags = ['--register', 'register.json', '--listen', '127.0.0.1:0', '--data', 'data'];
+  const options = { cwd: directory, stdio: ['ignore', 'pipe', 'inherit'] };
+  const service = spawn(path.resolve(process.env.TALLYFLOW_BINARY), flags, options);
+  const stop = async () => {
+    if (service.exitCode === null) {
+      service.kill();
+      await new Promise((resolve) => { service.once('exit', resolve); });
+    }
+    await rm(directory, { recursive: true, force: true });
+  };
+  try {
+    const address = await addressOf(service);
+    while (!(await fetch(new URL('readyz', address))).ok) await new Promise((resolve) => { setTimeout(resolve, 50); });
+    const api = async (route) => {
+      const answer = await fetch(new URL(route, address));
+      assert.equal(answer.status, 200, route);
+      return answer.json();
+    };
+    const vote = async (events) => {
+      const headers = { 'content-type': 'application/x-ndjson' };
+      const body = events.map((event) => JSON.stringify(event)).join('\n');
+      const answer = await fetch(new URL('api/v1/votes', address), { method: 'POST', headers, body });
+      assert.equal(answer.status, 202, await answer.text());
+    };
+    return { address, api, vote, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function addressOf(service) {
+  for await (const line of readline.createInterface({ input: service.stdout })) {
+    const [, said] = line.match(/^tallyflow listens on (.*)$/) ?? [];
+    if (said) return new URL(said);
+  }
+  return assert.fail('the service does not say where it listens');
+}
