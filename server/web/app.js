@@ -13,17 +13,13 @@ import { clock, named, percent } from './format.js';
 import { Health } from './health.js';
 import { choose as chooseLanguage, language, setFromBrowser, words } from './language.js';
 import { Locations } from './locations.js';
-import { MapView } from './map.js';
 import { Pace } from './pace.js';
 import { Podium } from './podium.js';
 import { apply, fromSnapshot, merge, ranked } from './reducer.js';
 import { paint, wantsAnotherPolicy } from './safe.js';
-import { Series } from './series.js';
-import { Shares } from './shares.js';
 import { readiness } from './stream.js';
 import { Corrections, Outcomes, drawHeadline } from './totals.js';
 import { Where } from './where.js';
-import { WindowChart } from './window_chart.js';
 import { Windows } from './windows.js';
 
 /** The elections are read again at most this often, whatever versions the stream names. */
@@ -51,14 +47,14 @@ const views = {
   outcomes: new Outcomes(),
   corrections: new Corrections(),
   locations: new Locations(where),
-  map: new MapView(where),
-  shares: new Shares(),
-  series: new Series(),
-  windowChart: new WindowChart(),
   windows: new Windows(),
   announcer: new Announcer(),
   health: new Health(),
 };
+
+/** Map and charts, once they are fetched. @type {?import('./pictures.js').Pictures} */
+let pictures = null;
+let fetching = false;
 
 /** The register as the page knows it. */
 /** @type {Election[]} */
@@ -174,10 +170,25 @@ function draw() {
   const scene = { ...shown, ranked: rows, places, colors, geojson_url: chosen.election.geojson_url ?? null };
   views.locations.draw(scene);
   views.windows.draw(shown.windows, colors);
-  for (const view of [views.map, views.shares, views.series, views.windowChart]) view.draw(scene);
+  if (pictures === null) fetchPictures();
+  else pictures.draw(scene);
   announce(shown, chosen);
   drawFooter(shown);
   drawLine();
+}
+
+/** Map and charts come after the figures; a server that was renewed has other files than this page. */
+async function fetchPictures() {
+  if (fetching) return;
+  fetching = true;
+  try {
+    const { Pictures } = await import('./pictures.js');
+    pictures = new Pictures(where);
+    again = true;
+    soon();
+  } catch {
+    // Figures, tables and bars are all there.
+  }
 }
 
 /** New colours are a new map, so that views see by identity whether they must paint again. @param {CandidateRow[]} rows */
@@ -229,7 +240,7 @@ function drawLine() {
   setText(byId('line-detail'), line.detail);
   setText(byId('line-tick'), shown === null ? '' : words().tick(String(shown.tick)));
   views.announcer.line(line.kind, performance.now());
-  if (phase === 'catching_up' && state === null) notice(words().notice_catching_up, progress);
+  if (phase === 'catching_up' && state === null) notice(progress?.waiting_for ? line.detail : words().notice_catching_up, progress);
 }
 
 /**
@@ -242,8 +253,9 @@ function notice(text, done = null) {
   byId('notice').hidden = text === null;
   setText(byId('notice-text'), text ?? '');
   const bar = byId('notice-progress', HTMLProgressElement);
-  bar.hidden = done === null;
-  if (done !== null) bar.value = done.share;
+  const share = done?.share ?? null;
+  bar.hidden = share === null;
+  if (share !== null) bar.value = share;
 }
 
 /** Reads names and places again after the register changed; figures go on meanwhile. */
@@ -297,7 +309,8 @@ function show(contest, isStep = false) {
   lag = 0;
   phase = 'connecting';
   byId('figures').hidden = true;
-  for (const view of [views.podium, views.candidates, views.locations, views.windows, views.map, views.shares, views.series, views.windowChart]) view.clear();
+  for (const view of [views.podium, views.candidates, views.locations, views.windows]) view.clear();
+  pictures?.clear();
   if (chosen !== null && contest !== null) where.takeAddress(isStep);
   rename(contest);
   drawLine();
@@ -332,7 +345,8 @@ contestSelect.addEventListener('change', () => {
 languageSelect.addEventListener('change', () => {
   chooseLanguage(languageSelect.value);
   // Rows keep their words; those of the tables are drawn anew by themselves.
-  for (const view of [views.podium, views.candidates, views.outcomes, views.corrections, views.windows, views.health, views.map]) view.clear();
+  for (const view of [views.podium, views.candidates, views.outcomes, views.corrections, views.windows, views.health]) view.clear();
+  pictures?.translate();
   pace.translate();
   rename(chosen);
   drawLine();

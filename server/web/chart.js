@@ -69,6 +69,8 @@ export class Chart {
     new IntersectionObserver((entries) => this.#look(entries), { rootMargin: '300px 0px' }).observe(box);
     new ResizeObserver(() => this.#drawing?.resize()).observe(box);
     onRepaint(() => this.#draw());
+    // Paper shows what was not looked at, too.
+    addEventListener('beforeprint', () => this.#draw());
   }
 
   /** The library, once it is there. */

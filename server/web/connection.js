@@ -17,7 +17,8 @@ const RETRY_MS_MAX = 15_000;
 
 /**
  * @typedef {Object} Progress
- * @property {number} share The fraction that is done.
+ * @property {?number} share The fraction that is done, where it is known.
+ * @property {?string} waiting_for What it waits for before it can count, if anything.
  * @property {?number} seconds_left How long the rest takes at the rate of now, where it is known.
  */
 
@@ -44,7 +45,9 @@ export function describe(line) {
     case 'lost':
       return { kind: 'lost', title: texts.reconnecting, detail: held || texts.no_answer };
     case 'catching_up': {
-      const done = line.progress === null ? '' : texts.done(percent(line.progress.share));
+      const { share = null, waiting_for = null } = line.progress ?? {};
+      if (waiting_for !== null) return { kind: 'waiting', title: texts.starting, detail: texts.waits_for(waiting_for) };
+      const done = share === null ? '' : texts.done(percent(share));
       const left_s = line.progress?.seconds_left ?? null;
       const left = left_s === null ? '' : texts.time_left(span(left_s * 1000));
       return { kind: 'waiting', title: texts.catching_up, detail: texts.reads_log + done + left };
@@ -93,13 +96,17 @@ export function retryAfterHeader(header) {
 /**
  * How far a server has caught up, from what it answers while it does.
  *
- * @param {?{progress?: {share?: ?number, seconds_left?: ?number}}} answer the parsed body
+ * @param {?{progress?: ?{share?: ?number, seconds_left?: ?number, waiting_for?: ?string}}} answer the parsed body
  * @returns {?Progress} null where it is not known yet
  */
 export function progressOf(answer) {
-  const { share, seconds_left: left_s } = answer?.progress ?? {};
-  if (!isNumber(share)) return null;
-  return { share: Math.min(1, Math.max(0, share)), seconds_left: isNumber(left_s) && left_s >= 0 ? left_s : null };
+  const { share, seconds_left: left_s, waiting_for } = answer?.progress ?? {};
+  if (!isNumber(share) && !waiting_for) return null;
+  return {
+    share: isNumber(share) ? Math.min(1, Math.max(0, share)) : null,
+    seconds_left: isNumber(left_s) && left_s >= 0 ? left_s : null,
+    waiting_for: waiting_for || null,
+  };
 }
 
 /** @param {unknown} value @returns {value is number} */

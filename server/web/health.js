@@ -21,9 +21,9 @@ const WAIT_MS = 12_500;
  * @property {{state: string, last_error: ?string}[]} [sinks]
  * @property {?string} [log_error]
  * @property {?string} [register_error]
- * @property {{tick_error?: ?string, error?: ?string}} [checkpoint]
+ * @property {?{tick_error?: ?string, error?: ?string, newest?: ?{written_at: string}}} [checkpoint]
  *
- * @typedef {[key: string, label: string, figure: number, kind: string]} Line
+ * @typedef {[key: string, label: string, figure: number|string, kind: string]} Line
  */
 
 /**
@@ -50,6 +50,7 @@ export function linesOf(status) {
   const texts = words();
   const refusals = /** @type {Object<string, string>} */ (texts.refusals);
   const refused = Object.entries(status.refused ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  const newest = status.checkpoint?.newest ?? null;
   const waiting = (status.partitions ?? []).reduce((sum, partition) => sum + partition.lag, 0);
   return [
     ['messages', texts.messages, status.messages, 'sum'],
@@ -58,6 +59,7 @@ export function linesOf(status) {
     ['refused', texts.refused, refused.reduce((sum, [, number]) => sum + number, 0), 'part'],
     ...refused.map(([why, number]) => /** @type {Line} */ ([`refused/${why}`, refusals[why] ?? why.replaceAll('_', ' '), number, 'detail'])),
     ['waiting', texts.waiting, waiting, 'apart'],
+    ['checkpoint', texts.checkpoint, newest === null ? texts.no_checkpoint : clock(newest.written_at), 'part'],
   ];
 }
 
@@ -68,10 +70,15 @@ export class Health {
   #rows = new Map();
   #timer = 0;
 
-  /** Begins to ask. */
+  #inSight = false;
+
+  /** Begins to ask whenever it is looked at: thousands of pages ask for nothing that nobody sees. */
   begin() {
-    this.#ask();
-    document.addEventListener('visibilitychange', () => document.hidden || this.#ask());
+    document.addEventListener('visibilitychange', () => this.#ask());
+    new IntersectionObserver((entries) => {
+      this.#inSight = entries[entries.length - 1].isIntersecting;
+      this.#ask();
+    }, { rootMargin: '200px 0px' }).observe(byId('health-title'));
   }
 
   /** Forgets every row, for another language, and asks anew. */
@@ -83,6 +90,7 @@ export class Health {
 
   async #ask() {
     clearTimeout(this.#timer);
+    if (document.hidden || !this.#inSight) return;
     try {
       const url = new URL('api/v1/status', document.baseURI);
       const answer = await fetch(url, { cache: 'no-store', signal: AbortSignal.timeout(WAIT_MS) });
@@ -91,7 +99,7 @@ export class Health {
       // The line says that the server does not answer.
     }
     clearTimeout(this.#timer);
-    if (!document.hidden) this.#timer = window.setTimeout(() => this.#ask(), EVERY_MS);
+    this.#timer = window.setTimeout(() => this.#ask(), EVERY_MS);
   }
 
   /** @param {Status} status */
@@ -114,7 +122,7 @@ export class Health {
       row = { node: el('tr', kind, head, cell), cell };
       this.#rows.set(key, row);
     }
-    setText(row.cell, count(value));
+    setText(row.cell, typeof value === 'number' ? count(value) : value);
     return row.node;
   }
 }

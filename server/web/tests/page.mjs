@@ -278,11 +278,11 @@ for (const [name, parameters, options] of [
 }
 
 test('a view that is embedded is alone', async () => {
-  for (const name of ['figures', 'podium', 'candidates', 'windows', 'outcomes', 'corrections', 'health', 'locations']) {
+  for (const name of ['figures', 'podium', 'candidates', 'shares', 'outcomes', 'map', 'series', 'windows', 'corrections', 'health', 'locations']) {
     const { page, errors, close } = await open(asked({ embed: name }));
     await page.waitForSelector(`[data-view=${name}]:visible`);
     assert.equal(await page.locator('[data-view]:visible').count(), 1, name);
-    assert.equal(await page.locator('select:visible').count(), 0, name);
+    assert.equal(await page.locator('.chooser:visible').count(), 0, name);
     assert.deepEqual(errors, []);
     await close();
   }
@@ -290,9 +290,10 @@ test('a view that is embedded is alone', async () => {
 
 test('the state of the count is the server\u2019s', { timeout: QUIET_MS + WAIT_MS }, async () => {
   const { page, errors, close } = await open(server);
+  await page.locator('#health-title').scrollIntoViewIfNeeded();
   await page.waitForSelector('#health [data-health=messages]');
   await eventually(async () => {
-    const shown = await page.$$eval('#health [data-health]', (nodes) => Object.fromEntries(
+    const shown = await page.$$eval('#health [data-health]:not([data-health=checkpoint])', (nodes) => Object.fromEntries(
       nodes.map((node) => [node.dataset.health, Number(node.textContent.replace(/[^\d]/g, ''))]),
     ));
     const status = await api('api/v1/status');
@@ -321,6 +322,23 @@ test('the podium has the first three, as the results have them', { timeout: QUIE
       place: String(at + 1), name: row.candidate_name, rank: String(row.rank), votes: row.votes,
     })));
   });
+  assert.deepEqual(errors, []);
+  await close();
+});
+
+test('the page is light, and its files are kept for ever', async () => {
+  const { page, errors, close } = await open(server);
+  await page.locator('#shares-canvas').scrollIntoViewIfNeeded();
+  await page.waitForSelector('#shares-canvas canvas');
+  const all = await page.evaluate(() => [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
+    .filter(({ name }) => !new URL(name).pathname.startsWith('/api/') && !name.includes('/geo/'))
+    .map(({ name, encodedBodySize }) => [new URL(name).pathname, encodedBodySize]));
+  assert.ok(all.some(([name]) => name.endsWith('/echarts.js')), 'this build has charts');
+  assert.ok(sum(all.map(([, size]) => size)) < 300 * 1024, JSON.stringify(all));
+  for (const [name] of all.filter(([path]) => path !== '/')) {
+    const answer = await fetch(new URL(name, server));
+    assert.equal(answer.headers.get('cache-control'), 'public, max-age=31536000, immutable', name);
+  }
   assert.deepEqual(errors, []);
   await close();
 });

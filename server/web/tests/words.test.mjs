@@ -78,6 +78,8 @@ test('the line in words', () => {
     [{ server_now_ms: 1_020_000, lag: 1200 }, ['quiet', 'Quiet', 'no change for 20 s, 1,200 messages waiting']],
     [{ changed_at_ms: null }, ['waiting', 'Connected', 'waiting for figures']],
     [{ phase: 'lost', changed_at_ms: null }, ['lost', 'Reconnecting', 'the server does not answer']],
+    [{ phase: 'catching_up', progress: { share: null, seconds_left: null, waiting_for: 'the broker' } },
+      ['waiting', 'Starting', 'the server waits for the broker']],
     [{ phase: 'catching_up', progress: { share: 0.425, seconds_left: null } },
       ['waiting', 'Catching up', 'the server reads its log, 42.5% done']],
     [{ phase: 'catching_up', progress: { share: 0.425, seconds_left: 12.3 } },
@@ -93,9 +95,10 @@ test('when to try again', () => {
   }
   check(retryAfterHeader, [[null, 1000], ['3', 3000], ['0', 500], ['900', 15_000], ['soon', 1000]]);
   check(progressOf, [
-    [{ progress: { share: 0.4 } }, { share: 0.4, seconds_left: null }],
-    [{ progress: { share: 7, seconds_left: 3 } }, { share: 1, seconds_left: 3 }],
-    [{ progress: { share: 0.4, seconds_left: -1 } }, { share: 0.4, seconds_left: null }],
+    [{ progress: { share: 0.4 } }, { share: 0.4, seconds_left: null, waiting_for: null }],
+    [{ progress: { share: 7, seconds_left: 3 } }, { share: 1, seconds_left: 3, waiting_for: null }],
+    [{ progress: { share: 0.4, seconds_left: -1 } }, { share: 0.4, seconds_left: null, waiting_for: null }],
+    [{ progress: { share: null, waiting_for: 'the broker' } }, { share: null, seconds_left: null, waiting_for: 'the broker' }],
     [{ progress: { share: null } }, null],
     [{ progress: null }, null], [{ title: 'catching up' }, null], [null, null],
   ]);
@@ -174,6 +177,7 @@ test('the state of the count has every reason, and warns of what is wrong only',
   assert.deepEqual(linesOf(status).map(([key, label, figure]) => [key, label, figure]), [
     ['messages', 'Messages', 9], ['duplicates', 'Copies', 1], ['voids', 'Voids', 2], ['refused', 'Refused', 3],
     ['refused/bad_field', 'a field is wrong', 2], ['refused/of_later', 'of later', 1], ['waiting', 'Waiting to be counted', 7],
+    ['checkpoint', 'Last checkpoint', 'none yet'],
   ]);
   assert.deepEqual(warningsOf(status), ['a disk', 'the register', 'a database']);
   assert.deepEqual(warningsOf({}), []);

@@ -87,6 +87,8 @@ export const en = {
   voids: 'Voids',
   refused: 'Refused',
   waiting: 'Waiting to be counted',
+  checkpoint: 'Last checkpoint',
+  no_checkpoint: 'none yet',
   refusals: /** @type {Object<string, string>} */ ({
     too_large: 'too large',
     malformed_json: 'not JSON',
@@ -159,6 +161,8 @@ export const en = {
   reconnecting: 'Reconnecting',
   no_answer: 'the server does not answer',
   catching_up: 'Catching up',
+  starting: 'Starting',
+  waits_for: (/** @type {string} */ what) => `the server waits for ${what}`,
   reads_log: 'the server reads its log',
   done: (/** @type {string} */ share) => `, ${share} done`,
   time_left: (/** @type {string} */ time) => `, about ${time} left`,

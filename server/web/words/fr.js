@@ -83,6 +83,8 @@ export const fr = {
   voids: 'Annulations',
   refused: 'Refusés',
   waiting: 'En attente',
+  checkpoint: 'Dernier point de reprise',
+  no_checkpoint: 'aucun',
   refusals: {
     too_large: 'trop grands',
     malformed_json: 'pas du JSON',
@@ -148,6 +150,8 @@ export const fr = {
   reconnecting: 'Reconnexion',
   no_answer: 'le serveur ne répond pas',
   catching_up: 'Rattrapage',
+  starting: 'Démarrage',
+  waits_for: (what) => `le serveur attend : ${what}`,
   reads_log: 'le serveur relit son journal',
   done: (share) => `, ${share} fait`,
   time_left: (time) => `, encore ${time} environ`,

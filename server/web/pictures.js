@@ -1,0 +1,36 @@
+//! The map and the charts together: what comes after the figures, and is not needed to read them.
+//!
+//! In comes what the other views draw from, too. app.js fetches this module, and with it all that
+//! draws pictures, once the first figures stand.
+
+import { MapView } from './map.js';
+import { Series } from './series.js';
+import { Shares } from './shares.js';
+import { WindowChart } from './window_chart.js';
+
+/** Draws the pictures of one contest. */
+export class Pictures {
+  #map;
+  #views;
+
+  /** @param {import('./where.js').Where} where */
+  constructor(where) {
+    this.#map = new MapView(where);
+    this.#views = [this.#map, new Shares(), new Series(), new WindowChart()];
+  }
+
+  /** @param {import('./scene.js').Scene} scene */
+  draw(scene) {
+    for (const view of this.#views) view.draw(scene);
+  }
+
+  /** Forgets everything, for another contest. */
+  clear() {
+    for (const view of this.#views) view.clear();
+  }
+
+  /** Forgets what is in the old language; the others write their words anew each time. */
+  translate() {
+    this.#map.clear();
+  }
+}
