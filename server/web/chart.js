@@ -164,8 +164,13 @@ function base() {
   return {
     animation: false,
     backgroundColor: 'transparent',
-    textStyle: { fontFamily: style.fontFamily, fontSize: 13, color: ink() },
+    textStyle: { fontFamily: style.fontFamily, fontSize: letters(13), color: ink() },
   };
+}
+
+/** A size of letters, larger where all of the page is. @param {number} pixels @returns {number} */
+export function letters(pixels) {
+  return (pixels * parseFloat(getComputedStyle(document.documentElement).fontSize)) / 16;
 }
 
 /** @returns {string} the colour of text */
@@ -190,7 +195,7 @@ export function tooltip(content) {
     transitionDuration: 0,
     backgroundColor: css(rgb('var(--card)')),
     borderColor: css(rgb('var(--rule)')),
-    textStyle: { color: ink(), fontSize: 13 },
+    textStyle: { color: ink(), fontSize: letters(13) },
     formatter: (/** @type {any} */ event) => content(event) ?? '',
   };
 }

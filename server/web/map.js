@@ -5,7 +5,7 @@
 //! A location that is pressed is looked at closely beside it. Never adds up: what is shown are rows
 //! as the server published them.
 
-import { Chart, card, hasCharts, ink, tooltip } from './chart.js';
+import { Chart, card, hasCharts, ink, letters, tooltip } from './chart.js';
 import { arrange, byId, el, setStyle, setText } from './dom.js';
 import { NONE, count, initials, named, percent } from './format.js';
 import { language, words } from './language.js';
@@ -13,7 +13,7 @@ import { nearest, partsOf } from './level.js';
 import {
   CLASSES, MEASURES, classOf, leaderText, marginOf, measureOf, rangesOf, scaleOf, shareOf, valueOf, votesOf,
 } from './measure.js';
-import { OutlineSource, codeOf, isInDegrees, mapOf, mercator, regionOf } from './outlines.js';
+import { OutlineSource, codeOf, extentsOf, isInDegrees, mapOf, mercator, regionOf } from './outlines.js';
 import { css, inkOn, mix, onRepaint, rgb } from './palette.js';
 import { Place } from './place.js';
 import { votesFor } from './reducer.js';
@@ -55,7 +55,7 @@ export class MapView {
   /** @type {Map<?string, LocationRow[]>} */
   #parts = new Map();
   /** The map that the library holds: which outlines, of which locations. */
-  #map = { key: '', name: '', count: 0 };
+  #map = { key: '', name: '', count: 0, isInDegrees: true, extents: extentsOf(new Map(), [], () => []) };
   #zoom = 1;
   #choices = '';
   #later = 0;
@@ -69,7 +69,12 @@ export class MapView {
     this.#chart = new Chart(byId('map-canvas'), (drawing) => {
       this.#map.key = '';
       drawing.on('click', (event) => event.name && where.look(codeOf(event.name)));
-      drawing.on('georoam', () => this.#roamed(drawing.getOption().series[0].zoom));
+      drawing.on('georoam', () => {
+        const { zoom } = drawing.getOption().series[0];
+        if (zoom === this.#zoom) return;
+        this.#roamed(zoom);
+        this.#soon();
+      });
     });
     this.#measure.addEventListener('change', () => this.#choose());
     this.#whose.addEventListener('change', () => this.#choose());
@@ -136,9 +141,9 @@ export class MapView {
     this.#zooms.hidden = !isMap;
     byId('map-failed').hidden = !this.#outlines.failed;
     setText(byId('map-title'), isMap || this.#outlines.isComing ? words().map : words().tiles);
+    this.#drawLegend(scene, rows, painter.scale);
     if (isMap) this.#drawMap(scene, rows, painter);
     else if (!this.#outlines.isComing) this.#drawTiles(scene, rows, painter);
-    this.#drawLegend(scene, rows, painter.scale);
     this.#drawTwin(scene, rows);
   }
 
@@ -237,8 +242,11 @@ export class MapView {
       if (isNew) {
         // A name of its own for each, since the library keeps what it made of a name.
         const number = this.#map.count + 1;
-        this.#map = { key, name: `outlines ${number}`, count: number };
-        library.registerMap(this.#map.name, { geoJSON: mapOf(outlines, rows.map((row) => row.location)) });
+        const codes = rows.map((row) => row.location);
+        const degrees = isInDegrees(outlines);
+        const extents = extentsOf(outlines, codes, degrees ? mercator.project : (point) => point);
+        this.#map = { key, name: `outlines ${number}`, count: number, isInDegrees: degrees, extents };
+        library.registerMap(this.#map.name, { geoJSON: mapOf(outlines, codes) });
         this.#zoom = 1;
       }
       const border = css(rgb('var(--card)'));
@@ -247,22 +255,30 @@ export class MapView {
         tooltip: { trigger: 'item', ...tooltip((event) => this.#tip(codeOf(event.name))) },
         series: [{
           id: 'map', type: 'map', map: this.#map.name, roam: this.#zoom > 1, selectedMode: false,
-          ...(isInDegrees(outlines) ? { projection: mercator } : { aspectScale: 1 }),
+          ...(this.#map.isInDegrees ? { projection: mercator } : { aspectScale: 1 }),
           ...(isNew ? { zoom: 1, center: null } : {}),
           scaleLimit: { min: 1, max: ZOOM_MAX },
-          left: 4, right: 4, top: 4, bottom: 4,
-          label: { show: true, fontSize: 11, formatter: (/** @type {any} */ event) => event.data?.text ?? '' },
-          labelLayout: { hideOverlap: true },
+          left: 4, right: 4, top: 4, bottom: 4, preserveAspect: 'contain',
+          label: { show: true, fontSize: letters(11), formatter: (/** @type {any} */ event) => event.data?.text ?? '' },
           data: rows.map((row) => {
             const { color, ink: on, text } = paintOf(row);
             const isPlace = row.location === place;
             const itemStyle = { areaColor: color, borderColor: isPlace ? ink() : border, borderWidth: isPlace ? 3 : 0.7 };
             const lit = { areaColor: color, borderColor: ink(), borderWidth: 2 };
-            return { name: regionOf(row.location), value: votesOf(row), text, itemStyle, label: { color: on }, emphasis: { itemStyle: lit, label: { color: on } } };
+            return { name: regionOf(row.location), value: votesOf(row), text, itemStyle, label: { show: this.#hasRoom(row.location), color: on }, emphasis: { itemStyle: lit, label: { color: on } } };
           }),
         }],
       };
     });
+  }
+
+  /** Whether a location is large enough on the map, as it is zoomed, for a few letters. @param {string} code */
+  #hasRoom(code) {
+    const { sizes, whole } = this.#map.extents;
+    const { clientWidth, clientHeight } = byId('map-canvas');
+    const scale = Math.min(clientWidth / whole[0], clientHeight / whole[1]) * this.#zoom;
+    const [width, height] = sizes.get(code) ?? [0, 0];
+    return width * scale > letters(24) && height * scale > letters(18);
   }
 
   #tip(/** @type {string} */ code) {
@@ -283,6 +299,7 @@ export class MapView {
     this.#zoom = Math.min(ZOOM_MAX, Math.max(1, zoom));
     this.#chart.change({ series: [{ id: 'map', zoom: this.#zoom, roam: this.#zoom > 1, ...(this.#zoom === 1 ? { center: null } : {}) }] });
     this.#roamed(this.#zoom);
+    this.#now();
   }
 
   #roamed(/** @type {number} */ zoom) {

@@ -74,6 +74,35 @@ export function isInDegrees(outlines) {
   return true;
 }
 
+/**
+ * How wide and high each outline is on a map, and all of them together.
+ *
+ * @param {Outlines} outlines
+ * @param {readonly string[]} codes
+ * @param {(point: [number, number]) => number[]} project
+ * @returns {{sizes: Map<string, [number, number]>, whole: [number, number]}}
+ */
+export function extentsOf(outlines, codes, project) {
+  const all = [Infinity, Infinity, -Infinity, -Infinity];
+  /** @type {Map<string, [number, number]>} */
+  const sizes = new Map();
+  for (const code of codes) {
+    const box = [Infinity, Infinity, -Infinity, -Infinity];
+    const numbers = outlines.get(code)?.coordinates.flat(Infinity) ?? [];
+    for (let at = 0; at + 1 < numbers.length; at += 2) {
+      const [x, y] = project([numbers[at], numbers[at + 1]]);
+      for (const each of [box, all]) {
+        each[0] = Math.min(each[0], x);
+        each[1] = Math.min(each[1], y);
+        each[2] = Math.max(each[2], x);
+        each[3] = Math.max(each[3], y);
+      }
+    }
+    sizes.set(code, [box[2] - box[0], box[3] - box[1]]);
+  }
+  return { sizes, whole: [all[2] - all[0], all[3] - all[1]] };
+}
+
 /** The projection that web maps have: north is up, and angles stay. */
 export const mercator = {
   /** @param {[number, number]} degrees */

@@ -4,7 +4,7 @@
 //! with the table that says the same. Votes without a time, and those before the first step, are in
 //! `earlier` and thus in every sum.
 
-import { Chart, card, hasCharts, ink, isolated, muted, tooltip } from './chart.js';
+import { Chart, card, hasCharts, ink, isolated, letters, muted, tooltip } from './chart.js';
 import { byId, setText } from './dom.js';
 import { clock, count, exactSpan, moment, named } from './format.js';
 import { language, words } from './language.js';
@@ -152,37 +152,57 @@ export class Series {
     });
     const times = series.points.map((point) => Date.parse(point.at) + (kind === 'sums' ? series.step_ms : 0));
     const isLong = times[times.length - 1] - times[0] > 86_400_000;
-    this.#chart.draw(label, () => ({
-      grid: { left: 8, right: kind === 'sums' ? 118 : 12, top: 14, bottom: 8, containLabel: true },
-      tooltip: {
-        trigger: 'axis', ...tooltip((events) => {
-          const at = events[0]?.dataIndex;
-          if (at === undefined) return null;
-          return card(moment(series.points[at].at), [
-            ...listed.map(({ name, color, values }) => ({ name, color, figure: count(values[at]) })),
-            { name: texts.accepted, figure: count(accepted[at]) },
-          ]);
-        }),
-      },
-      xAxis: {
-        type: 'time', axisLine: { lineStyle: { color: muted() } },
-        axisLabel: { color: muted(), hideOverlap: true, formatter: (/** @type {number} */ at) => (isLong ? moment(at) : clock(at).slice(0, 5)) },
-      },
-      yAxis: {
-        type: 'value', min: 0, splitLine: { lineStyle: { color: css(rgb('var(--rule)')) } },
-        axisLabel: { color: muted(), formatter: (/** @type {number} */ value) => count(value) },
-      },
-      dataZoom: [{ type: 'inside', zoomOnMouseWheel: 'ctrl', moveOnMouseWheel: false, preventDefaultMouseMove: false }],
-      series: listed.map(({ id, name, color, values }, at) => (kind === 'sums' ? {
-        id: `sum ${id}`, type: 'line', showSymbol: false, silent: true, color, sampling: 'lttb',
-        lineStyle: { width: 2.5, type: DASHES[at % DASHES.length] },
-        endLabel: { show: true, color: ink(), width: 106, overflow: 'truncate', formatter: () => isolated(name) },
-        labelLayout: { hideOverlap: true, moveOverlap: 'shiftY' },
-        data: values.map((value, step) => [times[step], value]),
-      } : {
-        id: `step ${id}`, type: 'bar', stack: 'all', color, silent: true, barMinWidth: 1, barMaxWidth: 40, barCategoryGap: '12%',
-        data: values.map((value, step) => [times[step] + series.step_ms / 2, value]),
-      })),
-    }));
+    this.#chart.draw(label, () => {
+      const named = apart(listed.map(({ values }) => values[values.length - 1]), accepted[accepted.length - 1]);
+      return {
+        grid: { left: 8, right: kind === 'sums' ? letters(118) : 12, top: 14, bottom: 8, containLabel: true },
+        tooltip: {
+          trigger: 'axis', ...tooltip((events) => {
+            const at = events[0]?.dataIndex;
+            if (at === undefined) return null;
+            return card(moment(series.points[at].at), [
+              ...listed.map(({ name, color, values }) => ({ name, color, figure: count(values[at]) })),
+              { name: texts.accepted, figure: count(accepted[at]) },
+            ]);
+          }),
+        },
+        xAxis: {
+          type: 'time', axisLine: { lineStyle: { color: muted() } },
+          axisLabel: { color: muted(), fontSize: letters(12), hideOverlap: true, formatter: (/** @type {number} */ at) => (isLong ? moment(at) : clock(at).slice(0, 5)) },
+        },
+        yAxis: {
+          type: 'value', min: 0, splitLine: { lineStyle: { color: css(rgb('var(--rule)')) } },
+          axisLabel: { color: muted(), fontSize: letters(12), formatter: (/** @type {number} */ value) => count(value) },
+        },
+        dataZoom: [{ type: 'inside', zoomOnMouseWheel: 'ctrl', moveOnMouseWheel: false, preventDefaultMouseMove: false }],
+        series: listed.map(({ id, name, color, values }, at) => (kind === 'sums' ? {
+          id: `sum ${id}`, type: 'line', showSymbol: false, silent: true, color, sampling: 'lttb',
+          lineStyle: { width: 2.5, type: DASHES[at % DASHES.length] },
+          endLabel: { show: named.has(at), color: ink(), fontSize: letters(12), width: letters(106), overflow: 'truncate', formatter: () => isolated(name) },
+          data: values.map((value, step) => [times[step], value]),
+        } : {
+          id: `step ${id}`, type: 'bar', stack: 'all', color, silent: true, barMinWidth: 1, barMaxWidth: 40, barCategoryGap: '12%',
+          data: values.map((value, step) => [times[step] + series.step_ms / 2, value]),
+        })),
+      };
+    });
   }
+}
+
+/**
+ * Which of some lines can have their names beside their ends, one below the other.
+ *
+ * @param {readonly number[]} ends in the order of importance
+ * @param {number} most at the top of the chart, about
+ * @returns {Set<number>} their places
+ */
+function apart(ends, most) {
+  const room = byId('series-canvas').clientHeight - letters(44);
+  const least = (Math.max(...ends, most / 4) * letters(15)) / Math.max(1, room);
+  /** @type {Set<number>} */
+  const named = new Set();
+  ends.forEach((end, at) => {
+    if ([...named].every((other) => Math.abs(ends[other] - end) >= least)) named.add(at);
+  });
+  return named;
 }

@@ -3,7 +3,7 @@
 //! In come the ranked candidate rows; out goes a chart, with the table that says the same. Many
 //! candidates are the first ones and all others together, which the table lists one by one.
 
-import { Chart, card, ink, isolated, muted, tooltip } from './chart.js';
+import { Chart, card, ink, isolated, letters, muted, tooltip } from './chart.js';
 import { byId } from './dom.js';
 import { count, named, percent } from './format.js';
 import { words } from './language.js';
@@ -14,6 +14,13 @@ import { keep } from './where.js';
 /** More slices than this are too thin to be seen. */
 const DONUT_MAX = 9;
 const BARS_MAX = 20;
+
+/** The ring's outer radius as a part of what fits, and the inner as a part of the outer. */
+const OUTER = 0.7;
+const INNER = 0.6;
+
+/** Slices of a smaller share have no words beside them; the table has them all. */
+const LABELLED = 0.03;
 
 /** Draws the shares of one contest. */
 export class Shares {
@@ -75,19 +82,24 @@ export class Shares {
 
   #donut() {
     const parts = this.#parts(DONUT_MAX);
+    const { clientWidth: width, clientHeight: height } = byId('shares-canvas');
+    const radius = (Math.min(width, height) / 2) * OUTER;
     return {
       tooltip: { trigger: 'item', ...tip(parts) },
       series: [{
-        id: 'donut', type: 'pie', radius: ['42%', '70%'], center: ['50%', '50%'], startAngle: 90,
+        id: 'donut', type: 'pie', radius: [radius * INNER, radius], center: ['50%', '50%'], startAngle: 90,
         label: {
-          color: ink(), fontSize: 12, alignTo: 'edge', edgeDistance: 2, minMargin: 4, lineHeight: 15, overflow: 'truncate',
+          color: ink(), fontSize: letters(12), alignTo: 'edge', edgeDistance: 2, minMargin: 4, lineHeight: letters(15), overflow: 'truncate',
+          width: Math.max(letters(40), width / 2 - radius - letters(14)),
           formatter: (/** @type {any} */ event) => `${isolated(parts[event.dataIndex].name)}\n${percent(parts[event.dataIndex].share)}`,
         },
-        labelLayout: { hideOverlap: true },
         labelLine: { length: 8, length2: 0, maxSurfaceAngle: 80, lineStyle: { color: muted() } },
         itemStyle: { borderColor: css(rgb('var(--card)')), borderWidth: 2 },
         emphasis: { scale: false },
-        data: parts.map(({ votes, color }) => ({ value: votes, itemStyle: { color } })),
+        data: parts.map(({ votes, share, color }) => {
+          const show = (share ?? 0) >= LABELLED;
+          return { value: votes, itemStyle: { color }, label: { show }, labelLine: { show } };
+        }),
       }],
     };
   }
@@ -96,11 +108,11 @@ export class Shares {
     const parts = this.#parts(BARS_MAX);
     return {
       tooltip: { trigger: 'item', ...tip(parts) },
-      grid: { left: 8, right: 64, top: 4, bottom: 4, containLabel: true },
+      grid: { left: 8, right: letters(64), top: 4, bottom: 4, containLabel: true },
       xAxis: { type: 'value', show: false, min: 0 },
       yAxis: {
         type: 'category', inverse: true, data: parts.map((_, at) => at), axisTick: { show: false }, axisLine: { lineStyle: { color: muted() } },
-        axisLabel: { color: ink(), width: 120, overflow: 'truncate', formatter: (/** @type {string} */ at) => isolated(parts[Number(at)]?.name ?? '') },
+        axisLabel: { color: ink(), fontSize: letters(12), width: letters(120), overflow: 'truncate', formatter: (/** @type {string} */ at) => isolated(parts[Number(at)]?.name ?? '') },
       },
       series: [{
         id: 'bars', type: 'bar', barMaxWidth: 28, emphasis: { disabled: true },

@@ -19,6 +19,13 @@ import { arrange, el, nameEl, setAttribute, setStyle, setText } from './dom.js';
  * @property {{location: string}[]} rows
  */
 
+/** A tile's width by its height, and a heading's height, as the style sheet has them. */
+const ASPECT = 1.35;
+const HEADING_REM = 1.7;
+
+/** How much of the room lines leave that are not full, and what is between tiles. */
+const FILLED = 0.68;
+
 const STEPS = new Map([['ArrowLeft', -1], ['ArrowRight', 1]]);
 
 /** The tiles of one contest. */
@@ -62,9 +69,19 @@ export class Tiles {
   draw(groups, paintOf, place) {
     const wanted = new Set(groups.flatMap(({ rows }) => rows.map((row) => row.location)));
     for (const code of this.#tiles.keys()) if (!wanted.has(code)) this.#tiles.delete(code);
+    this.#fit(wanted.size, groups.length);
     arrange(this.#box, groups.map((group) => this.#group(group)));
     for (const code of wanted) this.#paint(code, paintOf(code), code === place);
     if (this.#box.querySelector('[tabindex="0"]') === null) this.#box.querySelector('.tile')?.setAttribute('tabindex', '0');
+  }
+
+  /** On a wall nobody scrolls: there all tiles fit into the box. @param {number} tiles @param {number} groups */
+  #fit(tiles, groups) {
+    if (!document.documentElement.classList.contains('is-screen') || tiles === 0) return;
+    const letters = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    const height = this.#box.clientHeight - groups * HEADING_REM * letters;
+    const width = Math.floor(Math.sqrt((Math.max(0, this.#box.clientWidth * height) * FILLED * ASPECT) / tiles));
+    setStyle(this.#box, '--tile', `${Math.min(width, this.#box.clientWidth / 6)}px`);
   }
 
   /** @param {Group} group */

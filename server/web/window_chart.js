@@ -4,7 +4,7 @@
 //! In comes the state; out goes a chart. The table below it shows the newest ones, and the chart's
 //! own table all of them.
 
-import { Chart, card, hasCharts, ink, muted, tooltip } from './chart.js';
+import { Chart, card, hasCharts, ink, letters, muted, tooltip } from './chart.js';
 import { byId } from './dom.js';
 import { clock, count, moment, named } from './format.js';
 import { words } from './language.js';
@@ -71,11 +71,11 @@ export class WindowChart {
         },
         xAxis: {
           type: 'category', data: held.map((row) => row.start), axisTick: { show: false }, axisLine: { lineStyle: { color: muted() } },
-          axisLabel: { color: muted(), hideOverlap: true, formatter: (/** @type {string} */ start) => clock(start).slice(0, 5) },
+          axisLabel: { color: muted(), fontSize: letters(12), hideOverlap: true, formatter: (/** @type {string} */ start) => clock(start).slice(0, 5) },
         },
         yAxis: {
           type: 'value', min: 0, splitLine: { lineStyle: { color: css(rgb('var(--rule)')) } },
-          axisLabel: { color: muted(), formatter: (/** @type {number} */ value) => count(value) },
+          axisLabel: { color: muted(), fontSize: letters(12), formatter: (/** @type {number} */ value) => count(value) },
         },
         series: [
           ...parts.map(({ id, color, value }) => ({
