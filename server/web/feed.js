@@ -50,15 +50,29 @@ export class Feed {
       this.#stream = new Stream(this.#contest, this.#handlers);
       return;
     }
-    const worker = new SharedWorker(new URL('./shared.js', import.meta.url), { type: 'module', name: 'tallyflow' });
-    worker.addEventListener('error', () => this.#goAlone());
-    const { port } = worker;
+    const port = this.#worker();
+    if (port === null) {
+      isAlone = true;
+      this.#join();
+      return;
+    }
     this.#port = port;
     port.onmessage = (event) => this.#port === port && this.#hear(event.data);
     port.postMessage({ kind: 'join', contest: this.#contest, base: new URL('.', document.baseURI).href });
     this.#asked_at = 0;
     this.#ask();
     this.#timer = window.setInterval(() => this.#ask(), HERE_MS);
+  }
+
+  /** @returns {?MessagePort} null where the browser refuses, as some do while they keep nothing */
+  #worker() {
+    try {
+      const worker = new SharedWorker(new URL('./shared.js', import.meta.url), { type: 'module', name: 'tallyflow' });
+      worker.addEventListener('error', () => this.#goAlone());
+      return worker.port;
+    } catch {
+      return null;
+    }
   }
 
   /** Says that the page is here, and notices a worker that is not. */

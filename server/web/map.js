@@ -58,6 +58,7 @@ export class MapView {
   #map = { key: '', name: '', count: 0, isInDegrees: true, extents: extentsOf(new Map(), [], () => []) };
   #zoom = 1;
   #choices = '';
+  #inSight = false;
   #later = 0;
   #drawn_at = -Infinity;
 
@@ -83,6 +84,11 @@ export class MapView {
     byId('zoom-all').addEventListener('click', () => this.#zoomTo(1));
     where.follow(() => this.#now());
     onRepaint(() => this.#now());
+    new IntersectionObserver((entries) => {
+      this.#inSight = entries[entries.length - 1].isIntersecting;
+      this.#soon();
+    }, { rootMargin: '300px 0px' }).observe(this.#section);
+    addEventListener('beforeprint', () => this.#now());
   }
 
   /** Forgets everything, for another contest or language. */
@@ -108,7 +114,7 @@ export class MapView {
   }
 
   #soon() {
-    if (this.#later !== 0 || this.#section.hidden) return;
+    if (this.#later !== 0 || this.#section.hidden || !this.#inSight || this.#scene === null) return;
     this.#later = window.setTimeout(() => this.#draw(), Math.max(0, this.#drawn_at + DRAW_MS - performance.now()));
   }
 
@@ -361,6 +367,7 @@ export class MapView {
         ...[texts.leaders_share, texts.margin, ...(hasTurnout ? [texts.turnout] : []), ...(candidate === null ? [] : [texts.share_of(nameOf(candidate))])]
           .map((label) => ({ label, number: true })),
       ],
+      press: (at) => this.#where.look(rows[at].location),
       rows: () => rows.map((row) => [
         named(row.name, row.location), votesOf(row) > 0 ? leaderText(row, nameOf) : NONE,
         percent(votesOf(row) > 0 ? Math.max(...Object.values(row.votes)) / votesOf(row) : null), percent(marginOf(row)),

@@ -26,7 +26,10 @@ export class Place {
   constructor(where) {
     this.#where = where;
     this.#open.addEventListener('click', () => where.enter(where.place));
-    byId('place-close').addEventListener('click', () => where.look(null));
+    byId('place-close').addEventListener('click', () => {
+      where.look(null);
+      byId('measure').focus({ preventScroll: true });
+    });
   }
 
   /** Forgets everything, for another contest or language. */

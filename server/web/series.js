@@ -1,6 +1,6 @@
 //! Votes over time, by the time at which they were cast: in all until then, or in each step.
 //!
-//! In comes `GET /api/v1/series`, asked every few seconds while it is looked at; out goes a chart,
+//! In comes `GET /api/v1/series`, asked once, and every few seconds while it is looked at; out goes a chart,
 //! with the table that says the same. Votes without a time, and those before the first step, are in
 //! `earlier` and thus in every sum.
 
@@ -14,6 +14,10 @@ import { Twin } from './twin.js';
 import { keep } from './where.js';
 
 const EVERY_MS = 5000;
+
+/** More steps than this would be less than a pixel each; longer ones are asked for then. */
+const STEPS_MAX = 500;
+
 const WAIT_MS = 12_500;
 
 /** More lines than this could not be told apart; the table has the same ones. */
@@ -64,6 +68,9 @@ export class Series {
   #contest = null;
   #language = '';
   #tick = 0;
+  /** @type {?number} */
+  #step_ms = null;
+  #inSight = false;
   #timer = 0;
   #asked_at = -Infinity;
 
@@ -77,6 +84,10 @@ export class Series {
       this.#draw();
     });
     document.addEventListener('visibilitychange', () => this.#soon());
+    new IntersectionObserver((entries) => {
+      this.#inSight = entries[entries.length - 1].isIntersecting;
+      this.#soon();
+    }, { rootMargin: '300px 0px' }).observe(this.#section);
   }
 
   /** Forgets everything, for another contest. */
@@ -86,6 +97,7 @@ export class Series {
     this.#chart.clear();
     this.#series = this.#scene = this.#contest = null;
     this.#tick = 0;
+    this.#step_ms = null;
     this.#asked_at = -Infinity;
     this.#section.hidden = true;
   }
@@ -102,7 +114,8 @@ export class Series {
 
   /** Asks when there is something newer than what is held, and not too often. */
   #soon() {
-    if (this.#timer !== 0 || document.hidden || this.#scene === null || this.#scene.tick <= this.#tick) return;
+    const isWanted = this.#series === null || this.#inSight;
+    if (this.#timer !== 0 || document.hidden || !isWanted || this.#scene === null || this.#scene.tick <= this.#tick) return;
     const wait = Math.max(0, this.#asked_at + EVERY_MS - performance.now());
     this.#timer = window.setTimeout(() => this.#ask(), wait);
   }
@@ -114,12 +127,17 @@ export class Series {
     try {
       const url = new URL('api/v1/series', document.baseURI);
       url.searchParams.set('contest', contest);
+      if (this.#step_ms !== null) url.searchParams.set('step', String(this.#step_ms));
       const answer = await fetch(url, { signal: AbortSignal.timeout(WAIT_MS) });
+      // A register that changed may not have this step any more.
+      if (!answer.ok) this.#step_ms = null;
       if (answer.ok && contest === this.#contest) {
         const series = await answer.json();
         if (contest === this.#contest) {
           this.#series = series;
           this.#tick = series.tick;
+          const longer = Math.ceil(series.points.length / STEPS_MAX);
+          if (longer > 1) this.#step_ms = series.step_ms * longer;
           this.#draw();
         }
       }

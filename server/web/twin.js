@@ -14,6 +14,7 @@ const EVERY_MS = 1000;
  * @property {string} caption
  * @property {{label: string, number?: boolean}[]} columns The first one names the row.
  * @property {() => string[][]} rows
+ * @property {(at: number) => void} [press] What pressing a row's name does.
  */
 
 /** One table, in a `details` element of the page. */
@@ -75,20 +76,29 @@ export class Twin {
       this.#lines = [];
     }
     const made = rows();
-    while (this.#lines.length < made.length) this.#lines.push(line(columns));
+    while (this.#lines.length < made.length) this.#lines.push(this.#line(columns, this.#lines.length));
     arrange(this.#body, this.#lines.slice(0, made.length));
     made.forEach((texts, at) => texts.forEach((text, column) => {
-      const cell = this.#lines[at].children[column].firstElementChild;
+      const cell = this.#lines[at].children[column].querySelector('.name');
       if (cell instanceof HTMLElement) setText(cell, text);
     }));
   }
-}
 
-/** @param {{label: string, number?: boolean}[]} columns */
-function line(columns) {
-  return el('tr', '', ...columns.map(({ number }, at) => {
-    const cell = el(at === 0 ? 'th' : 'td', number ? 'number' : '', nameEl('name'));
-    if (at === 0) cell.setAttribute('scope', 'row');
-    return cell;
-  }));
+  /** @param {Sheet['columns']} columns @param {number} place */
+  #line(columns, place) {
+    return el('tr', '', ...columns.map(({ number }, at) => {
+      const name = nameEl('name');
+      const cell = el(at === 0 ? 'th' : 'td', number ? 'number' : '', at === 0 && this.#sheet?.press ? this.#door(name, place) : name);
+      if (at === 0) cell.setAttribute('scope', 'row');
+      return cell;
+    }));
+  }
+
+  /** @param {HTMLElement} name @param {number} place */
+  #door(name, place) {
+    const button = el('button', 'door', name);
+    button.type = 'button';
+    button.addEventListener('click', () => this.#sheet?.press?.(place));
+    return button;
+  }
 }

@@ -8,11 +8,12 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
+import { fileURLToPath } from 'node:url';
 
 import { apply, fromSnapshot, merge } from '../reducer.js';
 
 const folder = process.env.TALLYFLOW_STREAM_CASES
-  ?? path.join(import.meta.dirname, '../../../target/tmp/stream');
+  ?? fileURLToPath(new URL('../../../target/tmp/stream', import.meta.url));
 
 /** What a page holds, in a form that can be compared; a tick without a change may go unsaid. */
 function held({ results, candidates, locations, windows }, floor) {

@@ -4,9 +4,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 
-const folder = path.join(import.meta.dirname, '..');
+const folder = fileURLToPath(new URL('..', import.meta.url));
 const read = (name) => readFileSync(path.join(folder, name), 'utf8');
 
 /** A module and all that it imports before it runs. */

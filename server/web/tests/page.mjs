@@ -277,6 +277,19 @@ for (const [name, parameters, options] of [
   });
 }
 
+test('every view has a link of its own', async () => {
+  const { page, errors, close } = await open(asked({ refresh: 'paused', measure: 'margin' }));
+  const links = await page.$$eval('.view-link', (nodes) => nodes.map((node) => [node.closest('[data-view]').dataset.view, node.href, node.ariaLabel]));
+  assert.ok(links.length > 8);
+  for (const [view, href, label] of links) {
+    const { searchParams } = new URL(href);
+    assert.deepEqual([searchParams.get('embed'), searchParams.get('measure'), searchParams.get('refresh')], [view, 'margin', null]);
+    assert.ok(label.endsWith('this view alone'));
+  }
+  assert.deepEqual(errors, []);
+  await close();
+});
+
 test('a view that is embedded is alone', async () => {
   for (const name of ['figures', 'podium', 'candidates', 'shares', 'outcomes', 'map', 'series', 'windows', 'corrections', 'health', 'locations']) {
     const { page, errors, close } = await open(asked({ embed: name }));

@@ -99,11 +99,20 @@ after(async () => {
   await service?.stop();
 });
 
-/** The dashboard with parameters in its address. */
-function look(parameters = {}, options = {}) {
+/** The dashboard with parameters in its address, scrolled to the map. */
+async function look(parameters = {}, options = {}) {
   const url = new URL(service.address);
   url.search = new URLSearchParams(parameters);
-  return open(browser, url, { viewport: { width: 1280, height: 900 }, answers, ...options });
+  const opened = await open(browser, url, { viewport: { width: 1280, height: 900 }, answers, ...options });
+  // Only an election with places has one.
+  if (parameters.contest === undefined) await toMap(opened.page);
+  return opened;
+}
+
+/** The map is drawn while it is looked at. */
+async function toMap(page) {
+  await page.waitForSelector('#map-section:not([hidden])');
+  await page.evaluate(() => document.getElementById('map-section').scrollIntoView());
 }
 
 async function picture(page, name) {
@@ -149,6 +158,10 @@ test('the map shows every place that has an outline, and its legend and table ar
     const row = rows.find((each) => each.name === name);
     assert.equal(leader, row.leader === null ? 'a tie for first' : `Candidate ${row.leader.slice(1)}`);
   }
+  // Who cannot press on the map presses a name in its table.
+  await page.click('#map-table tbody .door >> nth=5');
+  await page.waitForSelector('#place:not([hidden])');
+  assert.equal(await page.textContent('#place-title'), table[5][0]);
   assert.ok(await page.isHidden('#tiles') && await page.isVisible('#zooms'));
   await picture(page, 'forty-candidates');
   assert.deepEqual(await barriers(page), []);
@@ -172,6 +185,7 @@ test('a place on the map is looked at closely, and the map is zoomed', async () 
   const listed = await page.$$eval('#place-candidates > li', (nodes) => nodes.map((node) => node.querySelector('.figure').textContent.split('· ')[1]));
   assert.deepEqual(listed.map(Number), Object.values(row.votes).sort((a, b) => b - a));
   await page.reload();
+  await toMap(page);
   await page.waitForSelector('#place:not([hidden])');
   assert.equal(await page.textContent('#place-title'), row.name, 'the address says which place');
   await page.click('#zoom-in');

@@ -143,6 +143,8 @@ export const en = {
   zoom_all: 'Whole',
   look_inside: 'Look inside',
   close: 'Close',
+  view_alone: 'This view alone',
+  view_link: (/** @type {string} */ view) => `${view}: this view alone`,
   as_table: 'As a table',
   shape: 'Shape',
   donut: 'Donut',

@@ -133,6 +133,8 @@ export const fr = {
   zoom_all: 'Tout voir',
   look_inside: 'Voir l’intérieur',
   close: 'Fermer',
+  view_alone: 'Cette vue seule',
+  view_link: (view) => `${view} : cette vue seule`,
   as_table: 'En tableau',
   shape: 'Forme',
   donut: 'Anneau',
