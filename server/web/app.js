@@ -55,7 +55,8 @@ const views = {
 
 /** Map and charts, once they are fetched. @type {?import('./pictures.js').Pictures} */
 let pictures = null;
-let fetching = false;
+/** @type {'not yet'|'begun'|'failed'} */
+let fetching = 'not yet';
 
 /** The register as the page knows it. */
 /** @type {Election[]} */
@@ -171,24 +172,35 @@ function draw() {
   const scene = { ...shown, ranked: rows, places, colors, geojson_url: chosen.election.geojson_url ?? null };
   views.locations.draw(scene);
   views.windows.draw(shown.windows, colors);
-  if (pictures === null) fetchPictures();
+  if (pictures === null) fetchPictures(shown);
   else pictures.draw(scene);
   announce(shown, chosen);
   drawFooter(shown);
   drawLine();
 }
 
-/** Map and charts come after the figures; a server that was renewed has other files than this page. */
-async function fetchPictures() {
-  if (fetching) return;
-  fetching = true;
+/**
+ * Map and charts come after the figures; their places are there before, so that nothing moves.
+ *
+ * @param {State} state
+ */
+async function fetchPictures({ results, locations }) {
+  if (fetching === 'failed') return;
+  const hasVotes = results.counts.accepted > 0;
+  for (const [id, isUsed] of /** @type {[string, boolean][]} */ ([
+    ['map-section', locations.size > 0], ['shares-section', hasVotes], ['series-section', hasVotes],
+  ])) byId(id).hidden = !isUsed;
+  if (fetching === 'begun') return;
+  fetching = 'begun';
   try {
     const { Pictures } = await import('./pictures.js');
     pictures = new Pictures(where);
     again = true;
     soon();
   } catch {
-    // Figures, tables and bars are all there.
+    fetching = 'failed';
+    // A server that was renewed has other files than this page; figures, tables and bars are all there.
+    for (const id of ['map-section', 'shares-section', 'series-section']) byId(id).hidden = true;
   }
 }
 

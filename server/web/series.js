@@ -99,11 +99,11 @@ export class Series {
     this.#tick = 0;
     this.#step_ms = null;
     this.#asked_at = -Infinity;
-    this.#section.hidden = true;
   }
 
   /** @param {import('./scene.js').Scene} scene */
   draw(scene) {
+    if (this.#series === null) this.#section.hidden = scene.results.counts.accepted === 0;
     const again = this.#scene?.colors !== scene.colors || this.#language !== language();
     this.#language = language();
     this.#scene = scene;
