@@ -12,6 +12,7 @@ import { css, onRepaint, rgb } from './palette.js';
  * @typedef {Object} Drawing A chart of the library.
  * @property {(option: Object, how?: Object) => void} setOption
  * @property {(size?: Object) => void} resize
+ * @property {(action: Object) => void} dispatchAction
  * @property {(event: string, handler: (event: any) => void) => void} on
  * @property {() => any} getOption
  * @property {() => void} dispose
@@ -54,6 +55,7 @@ export class Chart {
   #option = null;
   /** @type {(drawing: Drawing) => void} */
   #made;
+  #lost;
   #inSight = false;
   #later = 0;
   #drawn_at = -Infinity;
@@ -61,11 +63,12 @@ export class Chart {
   /**
    * @param {HTMLElement} box
    * @param {(drawing: Drawing) => void} [made] called once, with the chart that is new
+   * @param {() => void} [lost] called when the library cannot be had
    */
-  constructor(box, made = () => {}) {
+  constructor(box, made = () => {}, lost = () => {}) {
     this.#box = box;
     this.#made = made;
-    box.hidden = !hasCharts();
+    this.#lost = lost;
     new IntersectionObserver((entries) => this.#look(entries), { rootMargin: '300px 0px' }).observe(box);
     new ResizeObserver(() => this.#drawing?.resize()).observe(box);
     onRepaint(() => this.#draw());
@@ -100,6 +103,11 @@ export class Chart {
     this.#drawing?.setOption(option);
   }
 
+  /** Does what a pointer could. @param {Object} action */
+  act(action) {
+    this.#drawing?.dispatchAction(action);
+  }
+
   /** Forgets what it drew, for another contest. */
   clear() {
     this.#option = null;
@@ -129,7 +137,7 @@ export class Chart {
 
   async #fetch() {
     this.#library = await library();
-    if (this.#library === null) this.#box.hidden = true;
+    if (this.#library === null) this.#lost();
     else this.#soon();
   }
 

@@ -34,6 +34,10 @@ const DRAW_MS = 500;
 const ZOOM_STEP = 1.6;
 const ZOOM_MAX = 40;
 
+/** Which way the map goes by a key, so that what lies there comes into sight, and how far. */
+const WAYS = new Map([['ArrowLeft', [1, 0]], ['ArrowRight', [-1, 0]], ['ArrowUp', [0, 1]], ['ArrowDown', [0, -1]]]);
+const MOVE_PX = 60;
+
 /** How much of a colour each class has. */
 const SHADES = [0.2, 0.4, 0.6, 0.8, 1];
 
@@ -68,7 +72,6 @@ export class MapView {
     this.#place = new Place(where);
     this.#tiles = new Tiles(byId('tiles'), (code) => where.enter(code), (code) => where.look(code));
     this.#chart = new Chart(byId('map-canvas'), (drawing) => {
-      this.#map.key = '';
       drawing.on('click', (event) => event.name && where.look(codeOf(event.name)));
       drawing.on('georoam', () => {
         const { zoom } = drawing.getOption().series[0];
@@ -76,12 +79,13 @@ export class MapView {
         this.#roamed(zoom);
         this.#soon();
       });
-    });
+    }, () => this.#now());
     this.#measure.addEventListener('change', () => this.#choose());
     this.#whose.addEventListener('change', () => this.#choose());
     byId('zoom-in').addEventListener('click', () => this.#zoomTo(this.#zoom * ZOOM_STEP));
     byId('zoom-out').addEventListener('click', () => this.#zoomTo(this.#zoom / ZOOM_STEP));
     byId('zoom-all').addEventListener('click', () => this.#zoomTo(1));
+    this.#zooms.addEventListener('keydown', (event) => this.#move(event));
     where.follow(() => this.#now());
     onRepaint(() => this.#now());
     new IntersectionObserver((entries) => {
@@ -306,6 +310,15 @@ export class MapView {
     this.#chart.change({ series: [{ id: 'map', zoom: this.#zoom, roam: this.#zoom > 1, ...(this.#zoom === 1 ? { center: null } : {}) }] });
     this.#roamed(this.#zoom);
     this.#now();
+  }
+
+  /** Arrow keys move a map that is zoomed. @param {KeyboardEvent} event */
+  #move(event) {
+    const way = WAYS.get(event.key);
+    if (way === undefined || this.#zoom <= 1) return;
+    event.preventDefault();
+    const [dx, dy] = way.map((part) => part * MOVE_PX);
+    this.#chart.act({ type: 'geoRoam', componentType: 'series', seriesId: 'map', dx, dy });
   }
 
   #roamed(/** @type {number} */ zoom) {

@@ -17,8 +17,7 @@ const OPEN_SHADE = 0.45;
 
 /** Draws the windows of one contest. */
 export class WindowChart {
-  #box = byId('windows-canvas');
-  #chart = new Chart(this.#box);
+  #chart = new Chart(byId('windows-canvas'));
   #twin = new Twin(byId('windows-table'), !hasCharts());
 
   /** Forgets everything, for another contest. */
@@ -29,9 +28,7 @@ export class WindowChart {
   /** @param {import('./scene.js').Scene} scene */
   draw({ windows, ranked, places, colors }) {
     const rows = windows.windows;
-    const isEmpty = rows.length === 0;
-    byId('windows-table').hidden = isEmpty;
-    if (isEmpty) return;
+    if (rows.length === 0) return;
     const place = (/** @type {string} */ id) => places.get(id) ?? ranked.length;
     const listed = ranked.map((row) => ({ id: row.candidate_id, name: named(row.candidate_name, row.candidate_id) }))
       .sort((a, b) => place(a.id) - place(b.id));

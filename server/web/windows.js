@@ -46,6 +46,7 @@ export class Windows {
     this.#rows = kept;
     arrange(this.#body, [...kept.values()].map((row) => row.node));
     byId('windows-empty').hidden = shown.length > 0;
+    byId('windows-section').classList.toggle('is-empty', shown.length === 0);
     setText(byId('windows-explain'), explain(windows, shown[0]));
   }
 }

@@ -188,8 +188,17 @@ test('a place on the map is looked at closely, and the map is zoomed', async () 
   await toMap(page);
   await page.waitForSelector('#place:not([hidden])');
   assert.equal(await page.textContent('#place-title'), row.name, 'the address says which place');
+  const drawn = () => page.locator('#map-canvas').screenshot().then((picture) => picture.toString('base64'));
+  await page.waitForTimeout(600);
+  const whole = await drawn();
   await page.click('#zoom-in');
   assert.ok(await page.isEnabled('#zoom-all'));
+  await page.waitForTimeout(600);
+  const still = await drawn();
+  assert.notEqual(still, whole, 'a button zooms the map');
+  await page.keyboard.press('ArrowRight');
+  await page.waitForTimeout(600);
+  assert.notEqual(await drawn(), still, 'an arrow key moves the map');
   await page.click('#zoom-all');
   assert.ok(await page.isDisabled('#zoom-out'));
   await page.click('#place-close');
@@ -332,10 +341,21 @@ test('a build without charts says the same with tiles, tables and bars', async (
   await close();
 });
 
+test('a chart library that cannot be had leaves tiles and tables', async () => {
+  const { page, close } = await look({}, { answers: { ...answers, '/page/*/echarts.js': { status: 503, body: '' } } });
+  await page.waitForSelector('.tile');
+  assert.equal(await page.locator('.chart:visible').count(), 0);
+  assert.deepEqual(await legend(page), led(await leaves()));
+  assert.equal((await twin(page, 'series-table')).length, (await service.api('api/v1/series')).points.length);
+  assert.deepEqual(await barriers(page), []);
+  await close();
+});
+
 test('no votes yet, and a tie', async () => {
   const { page, errors, close } = await look({ contest: 'nobody' }, { viewport: { width: 360, height: 740 } });
   assert.equal(await page.textContent('#leader'), 'no votes yet');
   assert.ok(await page.isVisible('#test-warning'));
+  assert.ok(await page.isVisible('#windows-empty') && await page.isHidden('#windows-canvas') && await page.isHidden('.windows'));
   await picture(page, 'no-votes');
   assert.deepEqual(await barriers(page), []);
   await page.selectOption('#contest-select', 'chair');

@@ -137,7 +137,7 @@ export const en = {
   map_of: (/** @type {string} */ measure, /** @type {string} */ place) => `Map: ${measure} – ${place}`,
   map_level: 'Level of the map',
   map_failed: 'The map’s outlines could not be loaded; tiles are shown instead.',
-  zoom: 'Zoom',
+  zoom: 'Zoom; arrow keys move the map',
   zoom_in: 'Nearer',
   zoom_out: 'Farther',
   zoom_all: 'Whole',

@@ -127,7 +127,7 @@ export const fr = {
   map_of: (measure, place) => `Carte : ${measure} – ${place}`,
   map_level: 'Niveau de la carte',
   map_failed: 'Les contours de la carte n’ont pas pu être chargés ; des tuiles les remplacent.',
-  zoom: 'Zoom',
+  zoom: 'Zoom ; les flèches déplacent la carte',
   zoom_in: 'Plus près',
   zoom_out: 'Plus loin',
   zoom_all: 'Tout voir',
