@@ -20,7 +20,6 @@ const EVERY_MS = 1000;
 /** One table, in a `details` element of the page. */
 export class Twin {
   #details;
-  #summary = el('summary');
   #caption = el('caption', 'unseen');
   #head = el('tr');
   #body = el('tbody');
@@ -43,14 +42,13 @@ export class Twin {
     this.#scroll = el('div', 'scroll', table);
     this.#scroll.tabIndex = 0;
     this.#scroll.setAttribute('role', 'region');
-    details.replaceChildren(this.#summary, this.#scroll);
+    details.append(this.#scroll);
     details.addEventListener('toggle', () => this.#soon());
   }
 
   /** @param {Sheet} sheet */
   draw(sheet) {
     this.#sheet = sheet;
-    setText(this.#summary, words().as_table);
     this.#soon();
   }
 
