@@ -1,17 +1,23 @@
 //! The table of votes: every valid event of the log once.
 
-use std::thread;
-use std::time::Duration;
-
 use postgres::Client as Sql;
 use serde_json::{Value, json};
 
 use super::{database, sink, start, status};
+use crate::postgres::Database;
 use crate::support::votes::{EVENING_MS, Town};
 use crate::support::{Server, until};
 
 /// How often the service is killed.
 const KILLS: usize = 50;
+
+/// Events that are sent before each kill.
+const EVENTS: usize = 1200;
+
+/// How many rows there are, and whether a transaction of the service writes more.
+const PROGRESS: &str = "SELECT (SELECT count(*) FROM votes), EXISTS (
+    SELECT FROM pg_stat_activity
+    WHERE application_name = 'tallyflow' AND xact_start IS NOT NULL AND query LIKE 'COPY votes%')";
 
 /// What the table has of an event, from its line.
 pub fn row_of(line: &str) -> String {
@@ -66,6 +72,25 @@ pub fn all_are_there_once(server: &Server, sql: &mut Sql, mut sent: Vec<String>)
     assert_eq!((found.len(), differs), (sent.len(), None));
 }
 
+/// Waits for another moment each time: nothing of the last events is written, a transaction with
+/// some of them is open, a part of them is there, or all are.
+fn written_as_far_as(database: &Database, sent: usize, kill: usize) {
+    let mut sql = database.client();
+    let mut are_there = |rows: usize, or_writing: bool| {
+        let answer = sql.query_one(PROGRESS, &[]).expect("it can be asked");
+        let (there, is_writing): (i64, bool) = (answer.get(0), answer.get(1));
+        (there as usize >= rows || (or_writing && is_writing)).then_some(())
+    };
+    match kill % 4 {
+        0 => {}
+        1 => until("a transaction writes", || are_there(sent, true)),
+        2 => until("a part is written", || {
+            are_there(sent - EVENTS * (kill % 7) / 7, false)
+        }),
+        _ => until("all is written", || are_there(sent, false)),
+    }
+}
+
 #[test]
 fn every_valid_event_is_a_row_exactly_once_through_crashes_of_both() {
     let mut database = database();
@@ -74,7 +99,7 @@ fn every_valid_event_is_a_row_exactly_once_through_crashes_of_both() {
     let mut server = start(&database);
     for kill in 0..KILLS {
         for _ in 0..3 {
-            let lines = town.lines(400);
+            let lines = town.lines(EVENTS / 3);
             assert_eq!(server.client().vote(&lines).status, 202);
             sent.extend(lines.lines().map(row_of));
         }
@@ -82,8 +107,7 @@ fn every_valid_event_is_a_row_exactly_once_through_crashes_of_both() {
             database.kill();
             database.start_again();
         }
-        // Before, during and after the transactions that write those.
-        thread::sleep(Duration::from_millis(kill as u64 * 7 % 120));
+        written_as_far_as(&database, sent.len(), kill);
         server = server.kill().start(&["--postgres", &database.url()]);
     }
     let refused = server.client().vote("{}").status;
