@@ -20,7 +20,8 @@ impl Drop for Stop<'_> {
     }
 }
 
-/// Votes until told to stop. One request after another, so that a tick follows a tick.
+/// Votes until told to stop. One request after another, so that a tick follows a tick, and of one
+/// vote each, so that event time, which passes with the votes, stays within the windows of a page.
 fn vote<'scope>(
     scope: &'scope Scope<'scope, '_>,
     client: Client,
@@ -29,7 +30,7 @@ fn vote<'scope>(
     scope.spawn(move || {
         let mut town = votes::Town::new(11);
         while !stop.load(Ordering::Relaxed) {
-            assert_eq!(client.vote(&town.lines(20)).status, 202);
+            assert_eq!(client.vote(&town.lines(1)).status, 202);
         }
     });
     Stop(stop)

@@ -9,6 +9,9 @@ use serde_json::{Map, Value, json};
 
 use super::Event;
 
+/// The stream serves the newest windows only, and takes those out that are older.
+const WINDOWS_MAX: usize = 120;
+
 /// What a client holds of one contest.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
@@ -177,9 +180,13 @@ impl Page {
         }
     }
 
-    /// Every accepted ballot is in as many windows as slides fit into one; a page that has seen
-    /// them all finds each so often.
+    /// Every accepted ballot is in as many windows as slides fit into one; a page that holds them
+    /// all finds each so often.
     fn check_windows(&self, accepted: u64, blank: u64) {
+        assert!(
+            self.windows.len() < WINDOWS_MAX,
+            "a page holds no older windows, so a test that checks their sum must stay below"
+        );
         let slides = number(&self.head["window_ms"]) / number(&self.head["slide_ms"]);
         let earlier = &self.head["earlier"];
         let total = |name: &str| -> u64 {
