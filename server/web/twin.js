@@ -33,10 +33,11 @@ export class Twin {
 
   /**
    * @param {HTMLElement} details
-   * @param {boolean} [isOpen] whether it is open until the reader closes it
+   * @param {boolean} [isOpen] whether it is open until the reader closes it; else it stays as the
+   *   reader, who may have been quicker than this, left it
    */
   constructor(details, isOpen = false) {
-    details.toggleAttribute('open', isOpen);
+    if (isOpen) details.setAttribute('open', '');
     this.#details = details;
     const table = el('table', 'grid', this.#caption, el('thead', '', this.#head), this.#body);
     this.#scroll = el('div', 'scroll', table);

@@ -24,11 +24,13 @@ export function launch() {
 
 /**
  * A page on an address, with every error that its console shows. `answers` are made-up answers by
- * path, `without` is what is taken out of the page's own text.
+ * path, or what gives them, `without` is what is taken out of the page's own text.
  */
 export async function open(browser, url, { answers = {}, without = '', ...options } = {}) {
   const context = await browser.newContext({ locale: 'en-CA', timezoneId: 'America/Toronto', ...options });
-  for (const [path, answer] of Object.entries(answers)) await context.route(new URL(path, url).href, (route) => route.fulfill(answer));
+  for (const [path, answer] of Object.entries(answers)) {
+    await context.route(new URL(path, url).href, (route) => (typeof answer === 'function' ? answer(route) : route.fulfill(answer)));
+  }
   if (without !== '') {
     await context.route(url.href, async (route) => {
       const response = await route.fetch();
@@ -46,6 +48,17 @@ export async function open(browser, url, { answers = {}, without = '', ...option
   await page.goto(url.href);
   await page.waitForSelector('#figures:not([hidden])');
   return { page, errors, close: () => context.close() };
+}
+
+/** Asks until it is so. */
+export async function until(what, ask) {
+  const deadline = performance.now() + WAIT_MS;
+  for (;;) {
+    const answer = await ask();
+    if (answer) return answer;
+    if (performance.now() > deadline) return assert.fail(`waited in vain until ${what}`);
+    await new Promise((resolve) => { setTimeout(resolve, 50); });
+  }
 }
 
 /** What keeps somebody out, by axe, and how much wider the page is than its window. */

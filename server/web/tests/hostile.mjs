@@ -113,7 +113,8 @@ test('names are text, whatever they hold, and every figure is right', async () =
     await page.waitForSelector(`#${id}-table tbody tr`);
   }
   await page.click('#map-table .name:text-is("__proto__")', { trial: true });
-  await page.waitForTimeout(1000);
+  // What was asked for is drawn in the next frame.
+  await page.evaluate(() => new Promise((resolve) => { requestAnimationFrame(() => requestAnimationFrame(resolve)); }));
   assert.deepEqual(await pollution(page), []);
   for (const head of await page.locator('#locations-head button').all()) await head.click();
   await page.fill('#location-filter', '<script>');

@@ -10,7 +10,7 @@ import net from 'node:net';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
 
-import { WAIT_MS, barriers, launch, open as openIn } from './browser.mjs';
+import { WAIT_MS, barriers, launch, open as openIn, until } from './browser.mjs';
 
 /** The demo counts for a minute and a half; only then page and API stand at one tick for long. */
 const QUIET_MS = 180_000;
@@ -378,26 +378,31 @@ test('a page that is paused stands still until it is asked to go on', async () =
   };
   const received = async () => (await read(page)).outcomes.received;
   const counted = async () => (await api('api/v1/results')).counts.received;
+  const showsMoreThan = (tab, old) => tab.waitForFunction((number) => {
+    const text = document.querySelector('#outcomes [data-figure=received]')?.textContent ?? '';
+    return Number(text.replace(/[^\d]/g, '')) > number;
+  }, old);
   await page.selectOption('#pace', 'paused');
   assert.equal(new URL(page.url()).searchParams.get('refresh'), 'paused');
   const before = await received();
   await vote(1);
-  while (await counted() <= before) await page.waitForTimeout(50);
-  await page.waitForTimeout(1000);
+  await until('the vote is counted', async () => await counted() > before);
+  // Who does not pause has it, by the same stream.
+  const other = await page.context().newPage();
+  await other.goto(server.href);
+  await showsMoreThan(other, before);
+  await vote(2);
+  await until('another vote is counted', async () => await counted() > before + 1);
+  await showsMoreThan(other, before + 1);
+  await other.close();
   assert.equal(await received(), before);
   await page.waitForFunction(() => document.querySelector('#line-title').textContent === 'Paused');
   await page.click('#refresh');
-  await page.waitForFunction((old) => {
-    const text = document.querySelector('#outcomes [data-figure=received]').textContent;
-    return Number(text.replace(/[^\d]/g, '')) > old;
-  }, before);
+  await showsMoreThan(page, before);
   const second = await received();
   await page.selectOption('#pace', 'live');
-  await vote(2);
-  await page.waitForFunction((old) => {
-    const text = document.querySelector('#outcomes [data-figure=received]').textContent;
-    return Number(text.replace(/[^\d]/g, '')) > old;
-  }, second);
+  await vote(3);
+  await showsMoreThan(page, second);
   assert.ok(!await page.isVisible('#refresh'));
   assert.deepEqual(errors, []);
   await close();

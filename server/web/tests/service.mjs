@@ -9,6 +9,8 @@ import os from 'node:os';
 import path from 'node:path';
 import readline from 'node:readline';
 
+import { until } from './browser.mjs';
+
 /** Starts a service on a register and waits until it counts. */
 export async function startService(register) {
   assert.ok(process.env.TALLYFLOW_BINARY, 'set TALLYFLOW_BINARY to the path of the service');
@@ -26,7 +28,7 @@ export async function startService(register) {
   };
   try {
     const address = await addressOf(service);
-    while (!(await fetch(new URL('readyz', address))).ok) await new Promise((resolve) => { setTimeout(resolve, 50); });
+    await until('the service is ready', async () => (await fetch(new URL('readyz', address))).ok);
     const api = async (route) => {
       const answer = await fetch(new URL(route, address));
       assert.equal(answer.status, 200, route);

@@ -8,7 +8,7 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
 
-import { WAIT_MS, barriers, launch, open } from './browser.mjs';
+import { WAIT_MS, barriers, launch, open, until } from './browser.mjs';
 import { startService } from './service.mjs';
 
 const LANDS = 3;
@@ -91,7 +91,7 @@ before(async () => {
   browser = await launch();
   await service.vote(votes());
   await service.vote(['ada', 'grace'].map((id) => ({ vote_id: id, voter_id: id, candidate_id: id, contest_id: 'chair' })));
-  while ((await service.api('api/v1/results?contest=chair')).counts.accepted < 2) await new Promise((resolve) => { setTimeout(resolve, 50); });
+  await until('the last votes are counted', async () => (await service.api('api/v1/results?contest=chair')).counts.accepted === 2);
 });
 
 after(async () => {
@@ -174,11 +174,13 @@ test('a place on the map is looked at closely, and the map is zoomed', async () 
   const canvas = page.locator('#map-canvas');
   await canvas.scrollIntoViewIfNeeded();
   await page.waitForSelector('#map-canvas canvas');
-  await page.waitForTimeout(1000);
   const box = await canvas.boundingBox();
   // Between the lands there is nothing; a little left of the middle is a town of the middle land.
-  await page.mouse.click(box.x + box.width / 2 - box.height * 0.06, box.y + box.height / 2 - box.height * 0.06);
-  await page.waitForSelector('#place:not([hidden])');
+  const town = [box.x + box.width / 2 - box.height * 0.06, box.y + box.height / 2 - box.height * 0.06];
+  await until('the town that is pressed is shown', async () => {
+    await page.mouse.click(...town);
+    return page.isVisible('#place');
+  });
   const code = new URL(page.url()).searchParams.get('place');
   const row = (await leaves()).find((each) => each.location === code);
   assert.equal(await page.textContent('#place-title'), row.name);
@@ -189,16 +191,16 @@ test('a place on the map is looked at closely, and the map is zoomed', async () 
   await page.waitForSelector('#place:not([hidden])');
   assert.equal(await page.textContent('#place-title'), row.name, 'the address says which place');
   const drawn = () => page.locator('#map-canvas').screenshot().then((picture) => picture.toString('base64'));
-  await page.waitForTimeout(600);
+  const other = (before) => until('the map is another', async () => {
+    const now = await drawn();
+    return now === before ? null : now;
+  });
   const whole = await drawn();
   await page.click('#zoom-in');
   assert.ok(await page.isEnabled('#zoom-all'));
-  await page.waitForTimeout(600);
-  const still = await drawn();
-  assert.notEqual(still, whole, 'a button zooms the map');
+  const zoomed = await other(whole);
   await page.keyboard.press('ArrowRight');
-  await page.waitForTimeout(600);
-  assert.notEqual(await drawn(), still, 'an arrow key moves the map');
+  await other(zoomed);
   await page.click('#zoom-all');
   assert.ok(await page.isDisabled('#zoom-out'));
   await page.click('#place-close');
@@ -351,6 +353,18 @@ test('a chart library that cannot be had leaves tiles and tables', async () => {
   await close();
 });
 
+test('a table that is opened before the charts come stays open, and is filled', async () => {
+  let release;
+  const opened = new Promise((resolve) => { release = resolve; });
+  const pictures = (route) => opened.then(() => route.continue());
+  const { page, errors, close } = await look({ contest: 'chair' }, { answers: { ...answers, '/page/*/pictures.js': pictures } });
+  await page.click('#shares-table summary');
+  release();
+  await page.waitForSelector('#shares-table tbody tr');
+  assert.deepEqual(errors, []);
+  await close();
+});
+
 test('no votes yet, and a tie', async () => {
   const { page, errors, close } = await look({ contest: 'nobody' }, { viewport: { width: 360, height: 740 } });
   assert.equal(await page.textContent('#leader'), 'no votes yet');
@@ -373,7 +387,8 @@ test('no votes yet, and a tie', async () => {
 test('all tabs of a browser have one stream, which outlives each of them', { timeout: 3 * WAIT_MS }, async () => {
   const context = await browser.newContext();
   const streams = async () => Number((await (await fetch(new URL('metrics', service.address))).text()).match(/^tallyflow_streams_open (\d+)$/m)[1]);
-  while (await streams() > 0) await new Promise((resolve) => { setTimeout(resolve, 100); });
+  const none = async () => await streams() === 0;
+  await until('earlier pages are gone', none);
   const tabs = [];
   for (const at of range(8)) {
     const page = await context.newPage();
@@ -390,5 +405,5 @@ test('all tabs of a browser have one stream, which outlives each of them', { tim
   await Promise.all(tabs.map((page) => show(page, 4)));
   assert.equal(await streams(), 1);
   await context.close();
-  while (await streams() > 0) await new Promise((resolve) => { setTimeout(resolve, 100); });
+  await until('the stream is closed', none);
 });
