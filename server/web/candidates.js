@@ -1,14 +1,12 @@
 //! The ranking: a line for each candidate, with a bar as long as the share of the votes.
 //!
-//! In come the ranked candidate rows; out go list items that are kept, changed in place, and glide
-//! when a rank changes. Never makes an item anew for a candidate that it already shows.
+//! In come the ranked candidate rows; out go list items, and those that the podium has alike.
 
-import { arrange, byId, el, nameEl, setAttribute, setStyle, setText } from './dom.js';
+import { byId, el, nameEl, setAttribute, setStyle, setText } from './dom.js';
 import { NONE, count, initials, named, percent } from './format.js';
+import { GlidingList, still } from './gliding.js';
 import { words } from './language.js';
 import { safeAddress } from './safe.js';
-
-const still = matchMedia('(prefers-reduced-motion: reduce)');
 
 /** More candidates than this are shown in one tight line each. */
 const MANY = 6;
@@ -24,15 +22,11 @@ const MANY = 6;
 /** Draws the candidates of one contest. */
 export class Candidates {
   #list = byId('candidates');
-  /** @type {Map<string, Item>} */
-  #items = new Map();
-  #order = '';
+  #items = new GlidingList(this.#list, newItem);
 
   /** Forgets everything, for another contest. */
   clear() {
     this.#items.clear();
-    this.#list.replaceChildren();
-    this.#order = '';
   }
 
   /**
@@ -43,41 +37,11 @@ export class Candidates {
    */
   draw(rows, colors, corrected, texts) {
     this.#list.classList.toggle('many', rows.length > MANY);
-    const kept = new Map();
-    for (const row of rows) {
-      const item = this.#items.get(row.candidate_id) ?? newItem(row.candidate_id);
+    this.#items.draw(rows, (item, row) => {
       drawItem(item, row, colors.get(row.candidate_id));
       drawAbout(item, texts.get(row.candidate_id));
       if (corrected.has(row.candidate_id)) flash(item);
-      kept.set(row.candidate_id, item);
-    }
-    this.#items = kept;
-    const order = JSON.stringify(rows.map((row) => row.candidate_id));
-    if (order !== this.#order) glide(this.#list, [...kept.values()].map((item) => item.node));
-    this.#order = order;
-  }
-}
-
-/**
- * Puts nodes in an order; those that change places glide there, unless the reader wants no motion.
- *
- * @param {HTMLElement} parent
- * @param {HTMLElement[]} nodes
- * @param {() => void} [place] what else decides where they stand
- */
-export function glide(parent, nodes, place = () => {}) {
-  const before = new Map(nodes.map((node) => [node, node.isConnected ? [node.offsetLeft, node.offsetTop] : null]));
-  arrange(parent, nodes);
-  place();
-  if (still.matches) return;
-  for (const node of nodes) {
-    const from = before.get(node);
-    const [x, y] = !from ? [0, 0] : [from[0] - node.offsetLeft, from[1] - node.offsetTop];
-    if (x === 0 && y === 0) continue;
-    node.animate(
-      [{ transform: `translate(${x}px, ${y}px)` }, { transform: 'none' }],
-      { duration: 350, easing: 'cubic-bezier(.2,.7,.3,1)' },
-    );
+    });
   }
 }
 

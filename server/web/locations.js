@@ -11,6 +11,7 @@ import { language, words } from './language.js';
 import { isUnder, levelOf, matches, sorted } from './level.js';
 import { LocationRows } from './rows.js';
 import { drawTrail } from './trail.js';
+import { keepChoice } from './where.js';
 
 /** Rows of a page, unless the address or the reader says otherwise. */
 const ROWS = '100';
@@ -50,11 +51,9 @@ export class Locations {
   constructor(where) {
     this.#where = where;
     where.follow(() => this.#follow());
-    this.#size.value = new URLSearchParams(location.search).get('rows') ?? ROWS;
-    if (this.#size.selectedIndex < 0) this.#size.value = ROWS;
     this.#filter.addEventListener('input', () => this.#turnTo(0));
     this.#allLevels.addEventListener('change', () => this.#turnTo(0));
-    this.#size.addEventListener('change', () => this.#turnTo(0));
+    keepChoice(this.#size, 'rows', ROWS, () => this.#turnTo(0));
     byId('page-previous').addEventListener('click', () => this.#turnTo(this.#page - 1));
     byId('page-next').addEventListener('click', () => this.#turnTo(this.#page + 1));
   }

@@ -1,11 +1,12 @@
 //! The podium: the first three, with their faces, as soon as somebody has votes.
 //!
-//! In come the ranked candidate rows; out go at most three places that are kept, changed in place,
-//! and glide when ranks change. The list of all candidates says the same, and more.
+//! In come the ranked candidate rows; out go at most three places. The list of all candidates says
+//! the same, and more.
 
-import { drawFace, glide } from './candidates.js';
+import { drawFace } from './candidates.js';
 import { byId, el, nameEl, setStyle, setText } from './dom.js';
 import { count, named, percent } from './format.js';
+import { GlidingList } from './gliding.js';
 import { words } from './language.js';
 
 const PLACES = 3;
@@ -13,16 +14,11 @@ const PLACES = 3;
 /** Draws the first three of one contest. */
 export class Podium {
   #section = byId('podium-section');
-  #list = byId('podium');
-  /** @type {Map<string, ReturnType<typeof newItem>>} */
-  #items = new Map();
-  #order = '';
+  #items = new GlidingList(byId('podium'), newItem);
 
   /** Forgets everything, for another contest or language. */
   clear() {
     this.#items.clear();
-    this.#list.replaceChildren();
-    this.#order = '';
   }
 
   /**
@@ -33,18 +29,9 @@ export class Podium {
     const first = rows.filter((row) => row.votes > 0).slice(0, PLACES);
     // With one candidate there is nothing to compare.
     this.#section.hidden = rows.length < 2 || first.length === 0;
-    const kept = new Map();
-    for (const row of first) {
-      const item = this.#items.get(row.candidate_id) ?? newItem();
-      drawItem(item, row, colors.get(row.candidate_id));
-      kept.set(row.candidate_id, item);
-    }
-    this.#items = kept;
-    const order = JSON.stringify(first.map((row) => row.candidate_id));
-    if (order === this.#order) return;
-    this.#order = order;
-    const nodes = [...kept.values()].map((item) => item.node);
-    glide(this.#list, nodes, () => nodes.forEach((node, at) => { node.dataset.place = String(at + 1); }));
+    this.#items.draw(first, (item, row) => drawItem(item, row, colors.get(row.candidate_id)), (node, at) => {
+      node.dataset.place = String(at + 1);
+    });
   }
 }
 

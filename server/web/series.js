@@ -11,7 +11,7 @@ import { language, words } from './language.js';
 import { css, rgb } from './palette.js';
 import { votesFor } from './reducer.js';
 import { Twin } from './twin.js';
-import { keep } from './where.js';
+import { keepChoice } from './where.js';
 
 const EVERY_MS = 5000;
 
@@ -75,10 +75,7 @@ export class Series {
   #asked_at = -Infinity;
 
   constructor() {
-    this.#kind.value = new URLSearchParams(location.search).get('over') ?? 'sums';
-    if (this.#kind.selectedIndex < 0) this.#kind.value = 'sums';
-    this.#kind.addEventListener('change', () => {
-      keep({ over: this.#kind.value === 'sums' ? null : this.#kind.value });
+    keepChoice(this.#kind, 'over', 'sums', () => {
       this.#chart.clear();
       this.#chart.now();
       this.#draw();

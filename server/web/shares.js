@@ -9,7 +9,7 @@ import { count, named, percent } from './format.js';
 import { words } from './language.js';
 import { css, rgb } from './palette.js';
 import { Twin } from './twin.js';
-import { keep } from './where.js';
+import { keepChoice } from './where.js';
 
 /** More slices than this are too thin to be seen. */
 const DONUT_MAX = 9;
@@ -32,10 +32,7 @@ export class Shares {
   #scene = null;
 
   constructor() {
-    this.#shape.value = new URLSearchParams(location.search).get('shares') ?? 'donut';
-    if (this.#shape.selectedIndex < 0) this.#shape.value = 'donut';
-    this.#shape.addEventListener('change', () => {
-      keep({ shares: this.#shape.value === 'donut' ? null : this.#shape.value });
+    keepChoice(this.#shape, 'shares', 'donut', () => {
       this.#chart.clear();
       this.#chart.now();
       if (this.#scene !== null) this.draw(this.#scene);

@@ -90,3 +90,20 @@ export function keep(choices) {
   }
   if (url.href !== location.href) history.replaceState(history.state, '', url);
 }
+
+/**
+ * Lets a choice begin with what the address says, and keeps it there.
+ *
+ * @param {HTMLSelectElement} select
+ * @param {string} name in the address, which holds any other choice than the usual one
+ * @param {string} usual
+ * @param {() => void} changed called when the reader has chosen
+ */
+export function keepChoice(select, name, usual, changed) {
+  select.value = new URLSearchParams(location.search).get(name) ?? usual;
+  if (select.selectedIndex < 0) select.value = usual;
+  select.addEventListener('change', () => {
+    keep({ [name]: select.value === usual ? null : select.value });
+    changed();
+  });
+}

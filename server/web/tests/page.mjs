@@ -230,6 +230,7 @@ test('the pager reaches every row, once', async () => {
   assert.ok(seen.length > 10, 'there is more than one page');
   await page.selectOption('#page-size', '25');
   assert.ok(await page.isDisabled('#page-previous'), 'another size begins at the first page');
+  assert.equal(new URL(page.url()).searchParams.get('rows'), '25', 'the link has the size');
   assert.equal(await page.locator('#locations-body > tr').count(), Math.min(25, seen.length));
   assert.deepEqual(errors, []);
   await close();
