@@ -20,6 +20,10 @@ const STEPS_MAX = 500;
 
 const WAIT_MS = 12_500;
 
+/** A longer time is written with its days, a shorter one than the other with its seconds. */
+const DAY_MS = 86_400_000;
+const SHORT_MS = 600_000;
+
 /** More lines than this could not be told apart; the table has the same ones. */
 const LINES_MAX = 8;
 
@@ -166,7 +170,11 @@ export class Series {
       rows: () => series.points.map((point, at) => [moment(point.at), count(accepted[at]), ...listed.map(({ values }) => count(values[at]))]).reverse(),
     });
     const times = series.points.map((point) => Date.parse(point.at) + (kind === 'sums' ? series.step_ms : 0));
-    const isLong = times[times.length - 1] - times[0] > 86_400_000;
+    const span_ms = times[times.length - 1] - times[0];
+    const timeOf = (/** @type {number} */ at) => {
+      if (span_ms > DAY_MS) return moment(at);
+      return span_ms > SHORT_MS ? clock(at).slice(0, 5) : clock(at);
+    };
     this.#chart.draw(label, () => {
       const named = apart(listed.map(({ values }) => values[values.length - 1]), accepted[accepted.length - 1]);
       return {
@@ -183,10 +191,10 @@ export class Series {
         },
         xAxis: {
           type: 'time', axisLine: { lineStyle: { color: muted() } },
-          axisLabel: { color: muted(), fontSize: letters(12), hideOverlap: true, formatter: (/** @type {number} */ at) => (isLong ? moment(at) : clock(at).slice(0, 5)) },
+          axisLabel: { color: muted(), fontSize: letters(12), hideOverlap: true, formatter: timeOf },
         },
         yAxis: {
-          type: 'value', min: 0, splitLine: { lineStyle: { color: css(rgb('var(--rule)')) } },
+          type: 'value', min: 0, minInterval: 1, splitLine: { lineStyle: { color: css(rgb('var(--rule)')) } },
           axisLabel: { color: muted(), fontSize: letters(12), formatter: (/** @type {number} */ value) => count(value) },
         },
         dataZoom: [{ type: 'inside', zoomOnMouseWheel: 'ctrl', moveOnMouseWheel: false, preventDefaultMouseMove: false }],

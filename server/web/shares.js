@@ -19,6 +19,10 @@ const BARS_MAX = 20;
 const OUTER = 0.7;
 const INNER = 0.6;
 
+/** The room for the words beside the ring, which is smaller where there is less. */
+const WORDS = 130;
+const WORDS_LEAST = 76;
+
 /** Slices of a smaller share have no words beside them; the table has them all. */
 const LABELLED = 0.03;
 
@@ -80,14 +84,16 @@ export class Shares {
   #donut() {
     const parts = this.#parts(DONUT_MAX);
     const { clientWidth: width, clientHeight: height } = byId('shares-canvas');
-    const radius = (Math.min(width, height) / 2) * OUTER;
+    const fits = (Math.min(width, height) / 2) * OUTER;
+    const radius = Math.min(fits, Math.max(fits / 2, width / 2 - letters(WORDS_LEAST)));
+    const beside = width / 2 - radius;
     return {
       tooltip: { trigger: 'item', ...tip(parts) },
       series: [{
         id: 'donut', type: 'pie', radius: [radius * INNER, radius], center: ['50%', '50%'], startAngle: 90,
         label: {
-          color: ink(), fontSize: letters(12), alignTo: 'edge', edgeDistance: 2, minMargin: 4, lineHeight: letters(15), overflow: 'truncate',
-          width: Math.max(letters(40), width / 2 - radius - letters(14)),
+          color: ink(), fontSize: letters(12), alignTo: 'edge', edgeDistance: Math.max(2, beside - letters(WORDS)), minMargin: 4, lineHeight: letters(15), overflow: 'truncate',
+          width: Math.max(letters(40), Math.min(beside, letters(WORDS)) - letters(14)),
           formatter: (/** @type {any} */ event) => `${isolated(parts[event.dataIndex].name)}\n${percent(parts[event.dataIndex].share)}`,
         },
         labelLine: { length: 8, length2: 0, maxSurfaceAngle: 80, lineStyle: { color: muted() } },

@@ -15,6 +15,8 @@ import { Twin } from './twin.js';
 /** How much of its colour a window has that may still change. */
 const OPEN_SHADE = 0.45;
 
+const MINUTE_MS = 60_000;
+
 /** Draws the windows of one contest. */
 export class WindowChart {
   #chart = new Chart(byId('windows-canvas'));
@@ -44,6 +46,8 @@ export class WindowChart {
         count(row.late), ...listed.map(({ id }) => count(votesFor(row, id))),
       ]),
     });
+    const hasSeconds = windows.slide_ms % MINUTE_MS !== 0;
+    const timeOf = (/** @type {string} */ start) => (hasSeconds ? clock(start) : clock(start).slice(0, 5));
     this.#chart.draw(texts.windows_chart, () => {
       const held = [...rows].reverse();
       const paper = rgb('var(--card)');
@@ -68,10 +72,10 @@ export class WindowChart {
         },
         xAxis: {
           type: 'category', data: held.map((row) => row.start), axisTick: { show: false }, axisLine: { lineStyle: { color: muted() } },
-          axisLabel: { color: muted(), fontSize: letters(12), hideOverlap: true, formatter: (/** @type {string} */ start) => clock(start).slice(0, 5) },
+          axisLabel: { color: muted(), fontSize: letters(12), hideOverlap: true, formatter: timeOf },
         },
         yAxis: {
-          type: 'value', min: 0, splitLine: { lineStyle: { color: css(rgb('var(--rule)')) } },
+          type: 'value', min: 0, minInterval: 1, splitLine: { lineStyle: { color: css(rgb('var(--rule)')) } },
           axisLabel: { color: muted(), fontSize: letters(12), formatter: (/** @type {number} */ value) => count(value) },
         },
         series: [
