@@ -123,7 +123,7 @@ export class Chart {
   }
 
   #soon() {
-    if (!this.#inSight || this.#option === null || this.#later !== 0) return;
+    if (!hasCharts() || !this.#inSight || this.#option === null || this.#later !== 0) return;
     if (this.#library === null) {
       this.#fetch();
       return;
