@@ -96,6 +96,7 @@ export class Series {
     clearTimeout(this.#timer);
     this.#timer = 0;
     this.#chart.clear();
+    this.#twin.clear();
     this.#series = this.#scene = this.#contest = null;
     this.#tick = 0;
     this.#step_ms = null;
@@ -115,7 +116,8 @@ export class Series {
 
   /** Asks when there is something newer than what is held, and not too often. */
   #soon() {
-    const isWanted = this.#series === null || this.#inSight;
+    // Without votes it is hidden, and what is hidden is never in sight.
+    const isWanted = this.#inSight || !this.#series?.points.length;
     if (this.#timer !== 0 || document.hidden || !isWanted || this.#scene === null || this.#scene.tick <= this.#tick) return;
     const wait = Math.max(0, this.#asked_at + EVERY_MS - performance.now());
     this.#timer = window.setTimeout(() => this.#ask(), wait);
@@ -164,12 +166,16 @@ export class Series {
     }));
     const accepted = kind === 'sums' ? sums(series, (part) => part.accepted) : series.points.map((point) => point.accepted);
     const label = kind === 'sums' ? texts.series_sums : texts.series_steps;
+    const starts = series.points.map((point) => Date.parse(point.at));
+    // What stands in all stands at the end of its step.
+    const times = starts.map((start) => start + (kind === 'sums' ? series.step_ms : 0));
     this.#twin.draw({
       caption: label,
       columns: [{ label: texts.time }, ...[texts.accepted, ...listed.map(({ name }) => name)].map((name) => ({ label: name, number: true }))],
-      rows: () => series.points.map((point, at) => [moment(point.at), count(accepted[at]), ...listed.map(({ values }) => count(values[at]))]).reverse(),
+      rows: () => times.map((time, at) => [moment(time), count(accepted[at]), ...listed.map(({ values }) => count(values[at]))]).reverse(),
     });
-    const times = series.points.map((point) => Date.parse(point.at) + (kind === 'sums' ? series.step_ms : 0));
+    // A step without votes is no point: nothing is added from the end of the one before.
+    const corners = starts.flatMap((start, at) => (kind === 'steps' || start === times[at - 1] ? [[times[at], at]] : [[start, at - 1], [times[at], at]]));
     const span_ms = times[times.length - 1] - times[0];
     const timeOf = (/** @type {number} */ at) => {
       if (span_ms > DAY_MS) return moment(at);
@@ -181,9 +187,9 @@ export class Series {
         grid: { left: 8, right: kind === 'sums' ? letters(118) : 12, top: 14, bottom: 8, containLabel: true },
         tooltip: {
           trigger: 'axis', ...tooltip((events) => {
-            const at = events[0]?.dataIndex;
-            if (at === undefined) return null;
-            return card(moment(series.points[at].at), [
+            const at = corners[events[0]?.dataIndex]?.[1];
+            if (at === undefined || at < 0) return null;
+            return card(moment(times[at]), [
               ...listed.map(({ name, color, values }) => ({ name, color, figure: count(values[at]) })),
               { name: texts.accepted, figure: count(accepted[at]) },
             ]);
@@ -202,7 +208,7 @@ export class Series {
           id: `sum ${id}`, type: 'line', showSymbol: false, silent: true, color, sampling: 'lttb',
           lineStyle: { width: 2.5, type: DASHES[at % DASHES.length] },
           endLabel: { show: named.has(at), color: ink(), fontSize: letters(12), width: letters(106), overflow: 'truncate', formatter: () => isolated(name) },
-          data: values.map((value, step) => [times[step], value]),
+          data: corners.map(([time, step]) => [time, step < 0 ? votesFor(series.earlier, id) : values[step]]),
         } : {
           id: `step ${id}`, type: 'bar', stack: 'all', color, silent: true, barMinWidth: 1, barMaxWidth: 40, barCategoryGap: '12%',
           data: values.map((value, step) => [times[step] + series.step_ms / 2, value]),

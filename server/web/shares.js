@@ -46,6 +46,7 @@ export class Shares {
   /** Forgets everything, for another contest. */
   clear() {
     this.#chart.clear();
+    this.#twin.clear();
     this.#scene = null;
   }
 

@@ -28,6 +28,8 @@ export class Twin {
   #lines = [];
   /** @type {?Sheet} */
   #sheet = null;
+  /** The sheet that the lines are of. @type {?Sheet} */
+  #shown = null;
   #later = 0;
   #drawn_at = -Infinity;
 
@@ -47,6 +49,16 @@ export class Twin {
     details.addEventListener('toggle', () => this.#soon());
   }
 
+  /** Forgets everything, for another contest or language. */
+  clear() {
+    clearTimeout(this.#later);
+    this.#later = 0;
+    this.#drawn_at = -Infinity;
+    this.#sheet = this.#shown = null;
+    this.#lines = [];
+    this.#body.replaceChildren();
+  }
+
   /** @param {Sheet} sheet */
   draw(sheet) {
     this.#sheet = sheet;
@@ -63,6 +75,7 @@ export class Twin {
     this.#later = 0;
     this.#drawn_at = performance.now();
     if (this.#sheet === null) return;
+    this.#shown = this.#sheet;
     const { caption, columns, rows } = this.#sheet;
     setText(this.#caption, caption);
     this.#scroll.setAttribute('aria-label', `${caption}: ${words().as_table}`);
@@ -97,7 +110,7 @@ export class Twin {
   #door(name, place) {
     const button = el('button', 'door', name);
     button.type = 'button';
-    button.addEventListener('click', () => this.#sheet?.press?.(place));
+    button.addEventListener('click', () => this.#shown?.press?.(place));
     return button;
   }
 }

@@ -25,6 +25,7 @@ export class WindowChart {
   /** Forgets everything, for another contest. */
   clear() {
     this.#chart.clear();
+    this.#twin.clear();
   }
 
   /** @param {import('./scene.js').Scene} scene */
