@@ -69,8 +69,9 @@ export class MapView {
   /** @param {import('./where.js').Where} where */
   constructor(where) {
     this.#where = where;
-    this.#place = new Place(where);
-    this.#tiles = new Tiles(byId('tiles'), (code) => where.enter(code), (code) => where.look(code));
+    const enter = (/** @type {?string} */ code) => this.#enter(code);
+    this.#place = new Place(where, enter);
+    this.#tiles = new Tiles(byId('tiles'), enter, (code) => where.look(code));
     this.#chart = new Chart(byId('map-canvas'), (drawing) => {
       drawing.on('click', (event) => event.name && where.look(codeOf(event.name)));
       drawing.on('georoam', () => {
@@ -100,11 +101,12 @@ export class MapView {
     this.#tiles.clear();
     this.#place.clear();
     this.#chart.clear();
+    this.#twin.clear();
     this.#legend.replaceChildren();
     this.#map.key = '';
     this.#choices = '';
     this.#scene = null;
-    this.#zoom = 1;
+    this.#roamed(1);
     this.#drawn_at = -Infinity;
   }
 
@@ -138,7 +140,7 @@ export class MapView {
     this.#where.stayIn(scene.locations);
     this.#parts = partsOf(scene.locations);
     this.#offer(scene);
-    drawTrail(byId('map-trail'), scene.locations, this.#where.under, (code) => this.#where.enter(code));
+    drawTrail(byId('map-trail'), scene.locations, this.#where.under, (code) => this.#enter(code));
     this.#place.draw(scene);
     const outlines = this.#outlines.outlines;
     const outlined = outlines === null || !hasCharts() ? []
@@ -155,6 +157,12 @@ export class MapView {
     if (isMap) this.#drawMap(scene, rows, painter);
     else if (!this.#outlines.isComing) this.#drawTiles(scene, rows, painter);
     this.#drawTwin(scene, rows);
+  }
+
+  /** Goes elsewhere in the tree; what was pressed goes, so the keyboard goes on from the way back. @param {?string} code */
+  #enter(code) {
+    this.#where.enter(code);
+    (byId('map-trail').querySelector('button') ?? this.#measure).focus({ preventScroll: true });
   }
 
   /** The locations that are tiles: those without parts, unless they are too many. */
@@ -229,12 +237,15 @@ export class MapView {
     const under = this.#where.under;
     const parts = this.#parts.get(under) ?? [];
     const wanted = new Set(rows);
-    const isOneLevel = parts.every((row) => wanted.has(row));
-    const groups = isOneLevel ? [{ code: null, name: '', rows }] : parts.map((row) => ({
-      code: row.leaf ? null : row.location,
-      name: named(row.name, row.location),
-      rows: row.leaf ? [row] : nearest(this.#parts, row.location, (leaf) => wanted.has(leaf)),
-    }));
+    const own = parts.filter((row) => wanted.has(row));
+    const groups = [
+      ...(own.length === 0 ? [] : [{ code: null, name: '', rows: own }]),
+      ...parts.filter((row) => !wanted.has(row)).map((row) => ({
+        code: row.location,
+        name: named(row.name, row.location),
+        rows: nearest(this.#parts, row.location, (leaf) => wanted.has(leaf)),
+      })),
+    ];
     this.#tiles.draw(groups, (code) => {
       const row = scene.locations.get(code);
       return row === undefined ? { color: '', ink: '', text: '', label: code } : paintOf(row);
@@ -257,7 +268,7 @@ export class MapView {
         const extents = extentsOf(outlines, codes, degrees ? mercator.project : (point) => point);
         this.#map = { key, name: `outlines ${number}`, count: number, isInDegrees: degrees, extents };
         library.registerMap(this.#map.name, { geoJSON: mapOf(outlines, codes) });
-        this.#zoom = 1;
+        this.#roamed(1);
       }
       const border = css(rgb('var(--card)'));
       const place = this.#where.place;

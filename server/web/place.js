@@ -22,10 +22,13 @@ export class Place {
   #lines = new Map();
   #where;
 
-  /** @param {import('./where.js').Where} where */
-  constructor(where) {
+  /**
+   * @param {import('./where.js').Where} where
+   * @param {(code: ?string) => void} enter called to look inside of a location
+   */
+  constructor(where, enter) {
     this.#where = where;
-    this.#open.addEventListener('click', () => where.enter(where.place));
+    this.#open.addEventListener('click', () => enter(where.place));
     byId('place-close').addEventListener('click', () => {
       where.look(null);
       byId('measure').focus({ preventScroll: true });

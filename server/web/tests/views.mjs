@@ -30,10 +30,12 @@ const register = {
   elections: [
     { election_id: 'many', name: 'An election of many', date: '2024-06-09', geojson_url: '/towns.geojson' },
     { election_id: 'few', name: 'An election of few', date: '2024-06-09', test: true },
+    { election_id: 'uneven', name: 'An election with places beside a region', date: '2024-06-09' },
   ],
   contests: [
     { contest_id: 'council', election_id: 'many', name: 'Council', is_default: true, window_ms: 600_000, slide_ms: 300_000 },
     { contest_id: 'chair', election_id: 'few', name: 'Chair' },
+    { contest_id: 'board', election_id: 'uneven', name: 'Board' },
     { contest_id: 'nobody', election_id: 'few', name: 'A contest that nobody voted in' },
   ],
   candidates: [
@@ -41,12 +43,13 @@ const register = {
       contest_id: 'council', candidate_id: `c${at}`, candidate_name: `Candidate ${at}`, party: `List ${at % 5}`,
       campaign_promises: at % 2 ? `Promise ${at}` : null, photo_url: PHOTOS(at),
     })),
-    ...['chair', 'nobody'].flatMap((contest) => ['ada', 'grace', 'linus'].map((id) => ({ contest_id: contest, candidate_id: id, candidate_name: id }))),
+    ...['chair', 'board', 'nobody'].flatMap((contest) => ['ada', 'grace', 'linus'].map((id) => ({ contest_id: contest, candidate_id: id, candidate_name: id }))),
   ],
   locations: [
     ...range(LANDS).map((land) => location(`l${land}`, null)),
     ...range(LANDS).flatMap((land) => range(REGIONS).map((region) => location(`r${land}${region}`, `l${land}`))),
     ...towns.map(({ code, parent }) => location(code, parent, { registered: 2 * VOTERS })),
+    ...[['home', null], ['east', 'home'], ['west', 'home'], ['overseas', null], ['postal', null]].map(([code, parent]) => ({ election_id: 'uneven', location: code, parent })),
   ],
 };
 
@@ -221,6 +224,16 @@ test('without outlines there are tiles, and with outlines that are missing the p
   await close();
 });
 
+test('places beside a region are tiles like those in it', async () => {
+  const { page, errors, close } = await look({ contest: 'board' });
+  await toMap(page);
+  await page.waitForSelector('.tile');
+  const tiles = await page.$$eval('.tile', (nodes) => nodes.map((node) => node.dataset.location));
+  assert.deepEqual(tiles, ['overseas', 'postal', 'east', 'west']);
+  assert.deepEqual(errors, []);
+  await close();
+});
+
 test('the tree is gone down and up, on the tiles and in the table at once', async () => {
   const { page, close } = await look({}, { answers: { ...answers, '/towns.geojson': { status: 404, body: 'no' } } });
   await page.click('.tile-group .door:has-text("Place l1")');
@@ -228,6 +241,12 @@ test('the tree is gone down and up, on the tiles and in the table at once', asyn
   assert.equal(new URL(page.url()).searchParams.get('at'), 'l1');
   const shown = () => page.$$eval('#locations-body > tr', (nodes) => nodes.map((node) => node.dataset.location));
   assert.deepEqual(await shown(), ['r10', 'r11', 'r12']);
+  assert.ok(await page.evaluate(() => document.activeElement.closest('#map-trail') !== null), 'the keyboard goes on from the way back');
+  await page.fill('#location-filter', 'r12');
+  await page.evaluate(() => document.querySelector('.skip').click());
+  await page.waitForFunction(() => document.activeElement.id === 'candidates-title');
+  assert.deepEqual(await shown(), ['r12'], 'a link into the page leaves it as it is');
+  await page.fill('#location-filter', '');
   await page.click('#locations-body .door:has-text("Place r11")');
   await page.waitForFunction((count) => document.querySelectorAll('.tile').length === count, TOWNS);
   assert.deepEqual(await page.$$eval('.tile', (nodes) => nodes.map((node) => node.dataset.location)), ['t110', 't111', 't112', 't113']);
@@ -344,7 +363,11 @@ test('a build without charts says the same with tiles, tables and bars', async (
 });
 
 test('a chart library that cannot be had leaves tiles and tables', async () => {
-  const { page, close } = await look({}, { answers: { ...answers, '/page/*/echarts.js': { status: 503, body: '' } } });
+  const without = { answers: { ...answers, '/page/*/echarts.js': { status: 503, body: '' } } };
+  const alone = await look({ embed: 'map' }, without);
+  await alone.page.waitForSelector('.tile');
+  await alone.close();
+  const { page, close } = await look({}, without);
   await page.waitForSelector('.tile');
   assert.equal(await page.locator('.chart:visible').count(), 0);
   assert.deepEqual(await legend(page), led(await leaves()));
