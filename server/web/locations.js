@@ -103,7 +103,11 @@ export class Locations {
     });
     byId('all-levels-label').hidden = !shape.parents;
     this.#rows.clear(this.#columns);
+    // Nobody is in rows that are gone, so the new ones come at once.
+    this.#body.replaceChildren();
     this.#drawHead();
+    clearTimeout(this.#later);
+    this.#later = 0;
     this.#reordered_at = -Infinity;
     return true;
   }
@@ -169,7 +173,7 @@ export class Locations {
   #arrangeSoon() {
     if (this.#later !== 0) return;
     const wait = Math.max(0, this.#reordered_at + REORDER_MS - performance.now());
-    if (wait === 0) this.#arrange();
+    if (wait === 0) this.#arrange({ keepFocus: true });
     else this.#later = window.setTimeout(() => this.#arrange({ keepFocus: true }), wait);
   }
 
