@@ -28,8 +28,8 @@ export class Announcer {
    */
   standing(results, leaderName, share, now_ms) {
     const { accepted } = results.counts;
-    if (accepted === this.#accepted) return;
     const changed = results.leader !== this.#leader;
+    if (accepted === this.#accepted && !changed) return;
     if (now_ms - this.#said_at < (changed ? LEADER_MS : STANDING_MS)) return;
     this.#leader = results.leader;
     this.#accepted = accepted;

@@ -101,7 +101,8 @@ let ahead_ms = null;
 const handlers = {
   tick: () => pending?.tick ?? state?.tick ?? null,
   snapshot(event) {
-    pending = null;
+    // What waits has corrections, which a snapshot has not.
+    settle();
     state = fromSnapshot(event, state);
     soon();
   },
@@ -111,10 +112,8 @@ const handlers = {
     else settle(event);
     soon();
   },
-  reset() {
-    // A snapshot follows at once; until then the old figures stay on the page.
-    pending = null;
-  },
+  // A snapshot follows at once; until then the old figures stay on the page.
+  reset() {},
   alive(event) {
     lag = typeof event.lag === 'number' ? event.lag : 0;
     setClock(new Date(event.now).getTime());
@@ -174,7 +173,6 @@ function draw() {
   views.windows.draw(shown.windows, colors);
   if (pictures === null) fetchPictures(shown);
   else pictures.draw(scene);
-  announce(shown, chosen);
   drawFooter(shown);
   drawLine();
 }
@@ -251,6 +249,8 @@ function drawLine() {
   byId('line').dataset.kind = line.kind;
   setText(byId('line-title'), line.title);
   setText(byId('line-detail'), line.detail);
+  // Not only after changes: what was held back is said when its time comes.
+  if (shown !== null && chosen !== null) announce(shown, chosen);
   setText(byId('line-tick'), shown === null ? '' : words().tick(String(shown.tick)));
   views.announcer.line(line.kind, performance.now());
   if (phase === 'catching_up' && state === null) notice(progress?.waiting_for ? line.detail : words().notice_catching_up, progress);
@@ -365,7 +365,11 @@ languageSelect.addEventListener('change', () => {
   rename(chosen);
   drawLine();
 });
-addEventListener('popstate', () => show(choose(elections, askedContest()), true));
+addEventListener('popstate', () => {
+  const asked = choose(elections, askedContest());
+  // A link to a place in the page is a step, too.
+  if (asked?.contest.contest_id !== chosen?.contest.contest_id) show(asked, true);
+});
 document.addEventListener('visibilitychange', () => document.hidden || feed?.check());
 addEventListener('pagehide', () => feed?.close());
 addEventListener('pageshow', (event) => {
