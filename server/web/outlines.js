@@ -59,6 +59,17 @@ export function mapOf(outlines, codes) {
 }
 
 /**
+ * The points of an outline, each of two numbers and perhaps a height.
+ *
+ * @param {unknown} part
+ * @returns {number[][]}
+ */
+function pointsOf(part) {
+  if (!Array.isArray(part)) return [];
+  return typeof part[0] === 'number' ? [part] : part.flatMap(pointsOf);
+}
+
+/**
  * Whether the outlines are in degrees, as GeoJSON asks, rather than in some plane's metres.
  *
  * @param {Outlines} outlines
@@ -66,10 +77,7 @@ export function mapOf(outlines, codes) {
  */
 export function isInDegrees(outlines) {
   for (const { coordinates } of outlines.values()) {
-    const numbers = coordinates.flat(Infinity);
-    for (let at = 0; at + 1 < numbers.length; at += 2) {
-      if (Math.abs(numbers[at]) > 180 || Math.abs(numbers[at + 1]) > 90) return false;
-    }
+    for (const [x, y] of pointsOf(coordinates)) if (Math.abs(x) > 180 || Math.abs(y) > 90) return false;
   }
   return true;
 }
@@ -88,9 +96,8 @@ export function extentsOf(outlines, codes, project) {
   const sizes = new Map();
   for (const code of codes) {
     const box = [Infinity, Infinity, -Infinity, -Infinity];
-    const numbers = outlines.get(code)?.coordinates.flat(Infinity) ?? [];
-    for (let at = 0; at + 1 < numbers.length; at += 2) {
-      const [x, y] = project([numbers[at], numbers[at + 1]]);
+    for (const [east, north] of pointsOf(outlines.get(code)?.coordinates)) {
+      const [x, y] = project([east, north]);
       for (const each of [box, all]) {
         each[0] = Math.min(each[0], x);
         each[1] = Math.min(each[1], y);
