@@ -100,10 +100,13 @@ export function keep(choices) {
  * @param {() => void} changed called when the reader has chosen
  */
 export function keepChoice(select, name, usual, changed) {
-  select.value = new URLSearchParams(location.search).get(name) ?? usual;
+  const note = () => keep({ [name]: select.value === usual ? null : select.value });
+  // The reader may have been quicker than this.
+  if (select.selectedIndex > 0) note();
+  else select.value = new URLSearchParams(location.search).get(name) ?? usual;
   if (select.selectedIndex < 0) select.value = usual;
   select.addEventListener('change', () => {
-    keep({ [name]: select.value === usual ? null : select.value });
+    note();
     changed();
   });
 }
