@@ -119,7 +119,7 @@ test('every figure that is shown together agrees, while it counts', async () => 
     ticks.add(shown.tick);
     await page.evaluate(() => new Promise((resolve) => { requestAnimationFrame(resolve); }));
   }
-  assert.ok(ticks.size >= 1);
+  assert.ok(ticks.size > 1, 'it counts');
   assert.deepEqual(errors, []);
   await close();
 });
