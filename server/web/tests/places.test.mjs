@@ -9,7 +9,7 @@ import { CLASSES, classOf, marginOf, measureOf, rangesOf, scaleOf, shareOf, valu
 // The page's own address and media, which modules that draw look at when they are loaded.
 globalThis.document = { baseURI: 'http://localhost/', documentElement: { dataset: {} } };
 globalThis.matchMedia = () => ({ addEventListener() {} });
-const { codeOf, isInDegrees, mapOf, mercator, outlinesOf, regionOf } = await import('../outlines.js');
+const { codeOf, extentsOf, isInDegrees, mapOf, mercator, outlinesOf, regionOf } = await import('../outlines.js');
 const { sums } = await import('../series.js');
 
 const row = (votes, more = {}) => {
@@ -83,6 +83,9 @@ test('outlines are checked, and named so that no name means anything else', () =
   assert.equal(codeOf(regionOf('__proto__')), '__proto__');
   for (const wrong of [null, [], {}, { features: {} }, 'text']) assert.throws(() => outlinesOf(wrong), /FeatureCollection/);
   assert.ok(isInDegrees(outlines));
+  const high = new Map([['a', { type: 'Polygon', coordinates: [[[-73, 45, 230], [-72, 45, 0], [-72, 47, 0], [-73, 45, 230]]] }]]);
+  assert.ok(isInDegrees(high), 'a height is no degree');
+  assert.deepEqual(extentsOf(high, ['a'], (point) => point), { sizes: new Map([['a', [1, 2]]]), whole: [1, 2] });
   assert.ok(!isInDegrees(new Map([['a', { type: 'Polygon', coordinates: [[[530000, 180000], [0, 0], [1, 1], [530000, 180000]]] }]])));
   for (const point of [[0, 0], [-73.6, 45.5], [179, -60]]) {
     mercator.unproject(mercator.project(point)).forEach((value, at) => assert.ok(Math.abs(value - point[at]) < 1e-9));
