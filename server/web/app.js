@@ -10,7 +10,6 @@ import { askedContest, choose, drawContest, keepInAddress, placesOf, readElectio
 import { byId, setText } from './dom.js';
 import { Feed } from './feed.js';
 import { clock, named, percent } from './format.js';
-import { Health } from './health.js';
 import { choose as chooseLanguage, language, setFromBrowser, words } from './language.js';
 import { linkViews } from './links.js';
 import { Locations } from './locations.js';
@@ -50,7 +49,6 @@ const views = {
   locations: new Locations(where),
   windows: new Windows(),
   announcer: new Announcer(),
-  health: new Health(),
 };
 
 /** Map and charts, once they are fetched. @type {?import('./pictures.js').Pictures} */
@@ -198,7 +196,7 @@ async function fetchPictures({ results, locations }) {
   } catch {
     fetching = 'failed';
     // A server that was renewed has other files than this page; figures, tables and bars are all there.
-    for (const id of ['map-section', 'shares-section', 'series-section']) byId(id).hidden = true;
+    for (const id of ['map-section', 'shares-section', 'series-section', 'health-section']) byId(id).hidden = true;
   }
 }
 
@@ -358,7 +356,7 @@ contestSelect.addEventListener('change', () => {
 languageSelect.addEventListener('change', () => {
   chooseLanguage(languageSelect.value);
   // Rows keep their words; those of the tables are drawn anew by themselves.
-  for (const view of [views.podium, views.candidates, views.outcomes, views.corrections, views.windows, views.health]) view.clear();
+  for (const view of [views.podium, views.candidates, views.outcomes, views.corrections, views.windows]) view.clear();
   pictures?.translate();
   pace.translate();
   linkViews();
@@ -394,6 +392,5 @@ setFromBrowser();
 languageSelect.value = language();
 pace.begin();
 linkViews();
-views.health.begin();
 setInterval(drawLine, 1000);
 start();

@@ -4,8 +4,9 @@
 //! figures and warnings. These are of all contests together and of the moment of asking, so they
 //! never stand among the results.
 
-import { arrange, byId, el, setText } from './dom.js';
-import { clock, count } from './format.js';
+import { byId, el, setText } from './dom.js';
+import { clock } from './format.js';
+import { Lines } from './lines.js';
 import { words } from './language.js';
 
 const EVERY_MS = 5000;
@@ -22,8 +23,6 @@ const WAIT_MS = 12_500;
  * @property {?string} [log_error]
  * @property {?string} [register_error]
  * @property {?{tick_error?: ?string, error?: ?string, newest?: ?{written_at: string}}} [checkpoint]
- *
- * @typedef {[key: string, label: string, figure: number|string, kind: string]} Line
  */
 
 /**
@@ -44,7 +43,7 @@ export function warningsOf(status) {
  * The lines of the table.
  *
  * @param {Status} status
- * @returns {Line[]}
+ * @returns {import('./lines.js').Line[]}
  */
 export function linesOf(status) {
   const texts = words();
@@ -57,7 +56,7 @@ export function linesOf(status) {
     ['duplicates', texts.duplicates, status.duplicates, 'part'],
     ['voids', texts.voids, status.voids, 'part'],
     ['refused', texts.refused, refused.reduce((sum, [, number]) => sum + number, 0), 'part'],
-    ...refused.map(([why, number]) => /** @type {Line} */ ([`refused/${why}`, refusals[why] ?? why.replaceAll('_', ' '), number, 'detail'])),
+    ...refused.map(([why, number]) => /** @type {import('./lines.js').Line} */ ([`refused/${why}`, refusals[why] ?? why.replaceAll('_', ' '), number, 'detail'])),
     ['waiting', texts.waiting, waiting, 'apart'],
     ['checkpoint', texts.checkpoint, newest === null ? texts.no_checkpoint : clock(newest.written_at), 'part'],
   ];
@@ -65,15 +64,12 @@ export function linesOf(status) {
 
 /** Asks and draws. */
 export class Health {
-  #body = byId('health');
-  /** @type {Map<string, {node: HTMLElement, cell: HTMLElement}>} */
-  #rows = new Map();
+  #lines = new Lines(byId('health'), 'health');
   #timer = 0;
-
   #inSight = false;
 
-  /** Begins to ask whenever it is looked at: thousands of pages ask for nothing that nobody sees. */
-  begin() {
+  /** Asks whenever it is looked at: thousands of pages ask for nothing that nobody sees. */
+  constructor() {
     document.addEventListener('visibilitychange', () => this.#ask());
     new IntersectionObserver((entries) => {
       this.#inSight = entries[entries.length - 1].isIntersecting;
@@ -83,8 +79,7 @@ export class Health {
 
   /** Forgets every row, for another language, and asks anew. */
   clear() {
-    this.#rows.clear();
-    this.#body.replaceChildren();
+    this.#lines.clear();
     this.#ask();
   }
 
@@ -104,25 +99,10 @@ export class Health {
 
   /** @param {Status} status */
   #draw(status) {
-    arrange(this.#body, linesOf(status).map((line) => this.#row(line)));
+    this.#lines.draw(linesOf(status));
     setText(byId('health-time'), words().asked_at(clock(Date.now())));
     const warnings = warningsOf(status).map((text) => el('li', '', el('bdi', '', text)));
     byId('warnings').hidden = warnings.length === 0;
     byId('warnings').replaceChildren(...warnings);
-  }
-
-  /** @param {Line} line */
-  #row([key, label, value, kind]) {
-    let row = this.#rows.get(key);
-    if (row === undefined) {
-      const head = el('th', '', label);
-      head.scope = 'row';
-      const cell = el('td', 'number');
-      cell.dataset.health = key;
-      row = { node: el('tr', kind, head, cell), cell };
-      this.#rows.set(key, row);
-    }
-    setText(row.cell, typeof value === 'number' ? count(value) : value);
-    return row.node;
   }
 }

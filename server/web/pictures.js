@@ -1,8 +1,9 @@
-//! The map and the charts together: what comes after the figures, and is not needed to read them.
+//! The map, the charts and the state of the count together: what comes after the figures, and is not needed to read them.
 //!
-//! In comes what the other views draw from, too. app.js fetches this module, and with it all that
+//! In comes what the other views draw from, too; the state of the count asks by itself. app.js fetches this module, and with it all that
 //! draws pictures, once the first figures stand.
 
+import { Health } from './health.js';
 import { MapView } from './map.js';
 import { Series } from './series.js';
 import { Shares } from './shares.js';
@@ -10,6 +11,7 @@ import { WindowChart } from './window_chart.js';
 
 /** Draws the pictures of one contest. */
 export class Pictures {
+  #health = new Health();
   #map;
   #views;
 
@@ -32,5 +34,6 @@ export class Pictures {
   /** Forgets what is in the old language; the others write their words anew each time. */
   translate() {
     this.#map.clear();
+    this.#health.clear();
   }
 }

@@ -5,6 +5,7 @@
 
 import { arrange, byId, el, nameEl, setText } from './dom.js';
 import { NONE, cause, clock, count, named, percent, reason } from './format.js';
+import { Lines } from './lines.js';
 import { words } from './language.js';
 
 /** Shown at once; more would push the outcomes off a phone's screen. */
@@ -30,18 +31,13 @@ export function drawHeadline(results, candidates) {
   setText(byId('set-aside'), count(results.counts.set_aside));
 }
 
-/** @typedef {[key: string, label: string, value: number, kind: string]} Line */
-
 /** Draws received = accepted + superseded + voided + set aside, with what is in them. */
 export class Outcomes {
-  #body = byId('outcomes');
-  /** @type {Map<string, {node: HTMLElement, cell: HTMLElement}>} */
-  #rows = new Map();
+  #lines = new Lines(byId('outcomes'), 'figure', (key) => HINTS.get(key)?.());
 
-  /** Forgets every row, for another language. */
+  /** Forgets every line, for another language. */
   clear() {
-    this.#rows.clear();
-    this.#body.replaceChildren();
+    this.#lines.clear();
   }
 
   /** @param {import('./reducer.js').Results} results */
@@ -50,35 +46,16 @@ export class Outcomes {
     const texts = words();
     /** @type {[string, number][]} */
     const reasons = Object.entries(results.set_aside_by).sort(([a], [b]) => (a < b ? -1 : 1));
-    /** @type {Line[]} */
-    const lines = [
+    this.#lines.draw([
       ['received', texts.received, counts.received, 'sum'],
       ['accepted', texts.accepted, counts.accepted, 'part'],
       ['blank', texts.blank_detail, results.blank, 'detail'],
       ['superseded', texts.superseded, counts.superseded, 'part'],
       ['voided', texts.voided, counts.voided, 'part'],
       ['set_aside', texts.set_aside, counts.set_aside, 'part'],
-      ...reasons.map(([why, votes]) => /** @type {Line} */ ([`set_aside_by/${why}`, reason(why), votes, 'detail'])),
+      ...reasons.map(([why, votes]) => /** @type {import('./lines.js').Line} */ ([`set_aside_by/${why}`, reason(why), votes, 'detail'])),
       ['conflicts', texts.conflicts, results.conflicts, 'apart'],
-    ];
-    arrange(this.#body, lines.map((line) => this.#row(line)));
-  }
-
-  /** @param {Line} line */
-  #row([key, label, value, kind]) {
-    let row = this.#rows.get(key);
-    if (row === undefined) {
-      const head = el('th', '', label);
-      head.scope = 'row';
-      const hint = HINTS.get(key)?.();
-      if (hint !== undefined) head.append(el('small', '', hint));
-      const cell = el('td', 'number');
-      cell.dataset.figure = key;
-      row = { node: el('tr', kind, head, cell), cell };
-      this.#rows.set(key, row);
-    }
-    setText(row.cell, count(value));
-    return row.node;
+    ]);
   }
 }
 

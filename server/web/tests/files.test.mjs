@@ -25,9 +25,9 @@ test('the page lists every module that its figures need, and no other', () => {
   assert.deepEqual(listed.sort(), [...closure('app.js')].sort());
 });
 
-test('figures stand after less than 60 KB, compressed', () => {
+test('figures stand after less than 60 kB, compressed', () => {
   const names = ['index.html', 'styles.css', 'icon.svg', ...closure('app.js')];
   const sizes = names.map((name) => [name, gzipSync(read(name), { level: 9 }).length]);
   const sum = sizes.reduce((total, [, size]) => total + size, 0);
-  assert.ok(sum < 60 * 1024, `${sum} B: ${JSON.stringify(sizes)}`);
+  assert.ok(sum < 60_000, `${sum} B: ${JSON.stringify(sizes)}`);
 });
