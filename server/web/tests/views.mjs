@@ -193,17 +193,24 @@ test('a place on the map is looked at closely, and the map is zoomed', async () 
   await toMap(page);
   await page.waitForSelector('#place:not([hidden])');
   assert.equal(await page.textContent('#place-title'), row.name, 'the address says which place');
-  const drawn = () => page.locator('#map-canvas').screenshot().then((picture) => picture.toString('base64'));
-  const other = (before) => until('the map is another', async () => {
-    const now = await drawn();
-    return now === before ? null : now;
-  });
+  await page.waitForSelector('#map-canvas canvas');
+  const shot = () => page.locator('#map-canvas').screenshot().then((picture) => picture.toString('base64'));
+  /** The map once it stands still, and is another than before. */
+  const drawn = (before = '') => {
+    let last = before;
+    return until('the map is another, and stands', async () => {
+      const now = await shot();
+      const stands = now === last && now !== before;
+      last = now;
+      return stands && now;
+    });
+  };
   const whole = await drawn();
   await page.click('#zoom-in');
   assert.ok(await page.isEnabled('#zoom-all'));
-  const zoomed = await other(whole);
+  const zoomed = await drawn(whole);
   await page.keyboard.press('ArrowRight');
-  await other(zoomed);
+  await drawn(zoomed);
   await page.click('#zoom-all');
   assert.ok(await page.isDisabled('#zoom-out'));
   await page.click('#place-close');
