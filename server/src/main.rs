@@ -35,6 +35,8 @@ mod register;
 mod run;
 mod sink;
 mod source;
+#[allow(dead_code, reason = "rooms take it over one by one")]
+mod told;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
