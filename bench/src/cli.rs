@@ -34,6 +34,10 @@ pub struct Args {
     #[arg(long, value_name = "PATH", default_value = "target/release/tallyflow")]
     pub tallyflow: PathBuf,
 
+    /// Another build of the service, to measure beside: its rows are called `before`
+    #[arg(long, value_name = "PATH")]
+    pub before: Option<PathBuf>,
+
     /// The producer
     #[arg(long, value_name = "PATH", default_value = "target/release/producer")]
     pub producer: PathBuf,

@@ -64,7 +64,7 @@ fn main() -> anyhow::Result<()> {
         eprintln!("the machine is busy (load {load}): the figures will be of little worth");
     }
     let machine = machine::machine(&args.tallyflow);
-    let stage = Stage::new(&args.tallyflow, &args.producer)?;
+    let stage = Stage::new(&args.tallyflow, args.before.as_deref(), &args.producer)?;
     for measure in measures {
         let report = (measure.run)(&stage, &args).with_context(|| measure.name)?;
         print!("{report}");

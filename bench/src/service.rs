@@ -41,6 +41,18 @@ pub struct Shape {
     pub processes: u32,
     /// Further flags.
     pub flags: Vec<String>,
+    /// Which build is started.
+    pub build: Build,
+}
+
+/// A build of the service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Build {
+    /// The one that is measured.
+    #[default]
+    Measured,
+    /// The one that it is compared with, see `--before`.
+    Before,
 }
 
 impl Shape {
@@ -50,6 +62,15 @@ impl Shape {
             workers,
             processes: 1,
             flags: Vec::new(),
+            build: Build::Measured,
+        }
+    }
+
+    /// The same of the build that is compared with.
+    pub fn before(self) -> Shape {
+        Shape {
+            build: Build::Before,
+            ..self
         }
     }
 
@@ -62,7 +83,11 @@ impl Shape {
 
 impl std::fmt::Display for Shape {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "tallyflow -w {}", self.workers)?;
+        let name = match self.build {
+            Build::Measured => "tallyflow",
+            Build::Before => "before",
+        };
+        write!(f, "{name} -w {}", self.workers)?;
         if self.processes > 1 {
             write!(f, " -n {}", self.processes)?;
         }
@@ -90,7 +115,7 @@ impl Service {
         shape: &Shape,
         data: &str,
     ) -> anyhow::Result<Service> {
-        let mut command = stage.command(&stage.tallyflow);
+        let mut command = stage.command(stage.service(shape.build)?);
         command.args(["-w", &shape.workers.to_string()]);
         if shape.processes > 1 {
             command.args(["-n", &shape.processes.to_string(), "--local-cluster"]);

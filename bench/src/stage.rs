@@ -12,13 +12,16 @@ use tempfile::TempDir;
 
 use crate::broker::Broker;
 use crate::leash::Leash;
+use crate::service::{Build, Shape};
 
 /// The broker, the directory and the binaries.
 pub struct Stage {
     /// A broker that only this run knows.
     pub broker: Broker,
     /// The service.
-    pub tallyflow: PathBuf,
+    tallyflow: PathBuf,
+    /// The build of it that it is compared with.
+    before: Option<PathBuf>,
     /// What fills topics.
     pub producer: PathBuf,
     /// Holds what is started, so that nothing outlives this process.
@@ -29,7 +32,7 @@ pub struct Stage {
 
 impl Stage {
     /// Starts the broker.
-    pub fn new(tallyflow: &Path, producer: &Path) -> anyhow::Result<Stage> {
+    pub fn new(tallyflow: &Path, before: Option<&Path>, producer: &Path) -> anyhow::Result<Stage> {
         let directory = tempfile::Builder::new()
             .prefix("tallyflow-bench-")
             .tempdir()
@@ -40,12 +43,27 @@ impl Stage {
         };
         Ok(Stage {
             tallyflow: absolute(tallyflow)?,
+            before: before.map(absolute).transpose()?,
             producer: absolute(producer)?,
             directory,
             topics: RefCell::default(),
             leash: Arc::new(Leash::new()?),
             broker: Broker::start(),
         })
+    }
+
+    /// The binary of a build.
+    pub fn service(&self, build: Build) -> anyhow::Result<&Path> {
+        match build {
+            Build::Measured => Ok(&self.tallyflow),
+            Build::Before => self.before.as_deref().context("--before names no build"),
+        }
+    }
+
+    /// The builds that are measured, the other one last.
+    pub fn builds(&self, shape: &Shape) -> Vec<Shape> {
+        let before = self.before.as_ref().map(|_| shape.clone().before());
+        [shape.clone()].into_iter().chain(before).collect()
     }
 
     /// A path in the directory.

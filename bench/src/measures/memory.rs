@@ -39,31 +39,36 @@ pub fn measure(stage: &Stage, args: &Args) -> anyhow::Result<Report> {
     for &voters in &sizes {
         let name = format!("memory-{voters}");
         let topic = stage.fill(&name, &Filling::plain(Size::of(voters)))?;
-        let mut row = Row::new(format!("{voters} voters"));
-        let mut found: Vec<Usage> = Vec::new();
-        for _ in 0..args.runs().min(RUNS_MAX) {
-            let _ = std::fs::remove_dir_all(stage.path(&name));
-            let mut service = Service::start(stage, &topic, &shape, &name)?;
-            service.wait_for(topic.messages)?;
-            let differences = service.differences(&topic.expected)?;
-            if !differences.is_empty() {
-                row.remarks
-                    .push(format!("WRONG: {}", differences.join(", ")));
+        for shape in stage.builds(&shape) {
+            let mut row = Row::new(format!("{shape}: {voters} voters"));
+            let mut found: Vec<Usage> = Vec::new();
+            for _ in 0..args.runs().min(RUNS_MAX) {
+                let _ = std::fs::remove_dir_all(stage.path(&name));
+                let mut service = Service::start(stage, &topic, &shape, &name)?;
+                service.wait_for(topic.messages)?;
+                let differences = service.differences(&topic.expected)?;
+                if !differences.is_empty() {
+                    row.remarks
+                        .push(format!("WRONG: {}", differences.join(", ")));
+                }
+                thread::sleep(if args.quick { SETTLING / 5 } else { SETTLING });
+                found.push(service.usage());
             }
-            thread::sleep(if args.quick { SETTLING / 5 } else { SETTLING });
-            found.push(service.usage());
+            let settled = || found.iter().map(|usage| usage.rss_bytes);
+            let peaks = || found.iter().map(|usage| usage.rss_peak_bytes);
+            let a_voter = |bytes: f64| (bytes - empty.rss_bytes) / voters as f64;
+            row.figure("a voter", Unit::Bytes, settled().map(a_voter))
+                .figure("a voter at the peak", Unit::Bytes, peaks().map(a_voter))
+                .figure("all", Unit::Bytes, settled())
+                .figure("all at the peak", Unit::Bytes, peaks());
+            report.rows.push(row);
         }
-        let settled = || found.iter().map(|usage| usage.rss_bytes);
-        let peaks = || found.iter().map(|usage| usage.rss_peak_bytes);
-        let a_voter = |bytes: f64| (bytes - empty.rss_bytes) / voters as f64;
-        row.figure("a voter", Unit::Bytes, settled().map(a_voter))
-            .figure("a voter at the peak", Unit::Bytes, peaks().map(a_voter))
-            .figure("all", Unit::Bytes, settled())
-            .figure("all at the peak", Unit::Bytes, peaks());
-        report.rows.push(row);
         stage.delete_topic(&name);
     }
-    if let [first, .., last] = &report.rows[..] {
+    let name = shape.to_string();
+    let rows = report.rows.iter();
+    let rows: Vec<&Row> = rows.filter(|row| row.name.starts_with(&name)).collect();
+    if let [first, .., last] = &rows[..] {
         let all = |row: &Row| row.sample("all").map_or(0.0, Sample::median);
         let more = (all(last) - all(first)) / (sizes[sizes.len() - 1] - sizes[0]) as f64;
         report.notes.push(format!(

@@ -13,15 +13,15 @@ use crate::topic::{Filling, Size};
 pub fn measure(stage: &Stage, args: &Args) -> anyhow::Result<Report> {
     let size = Size::of(args.votes(4_000_000, 200_000));
     let topic = stage.fill("rate", &Filling::plain(size))?;
-    let mut contestants: Vec<Box<dyn Contestant>> = vec![
-        Box::new(Loop),
-        Box::new(Shape::workers(1)),
-        Box::new(Shape::workers(2)),
-        Box::new(Shape {
-            processes: 2,
-            ..Shape::workers(1)
-        }),
-    ];
+    let mut contestants: Vec<Box<dyn Contestant>> = vec![Box::new(Loop)];
+    let two_processes = Shape {
+        processes: 2,
+        ..Shape::workers(1)
+    };
+    for shape in [Shape::workers(1), Shape::workers(2), two_processes] {
+        let builds = stage.builds(&shape);
+        contestants.extend(builds.into_iter().map(|it| Box::new(it) as _));
+    }
     let mut peers = Vec::new();
     if args.peers {
         for peer in Peer::all(2)? {
@@ -40,6 +40,10 @@ pub fn measure(stage: &Stage, args: &Args) -> anyhow::Result<Report> {
     Loop.run(stage, &topic)?;
     report.rows = race(stage, &topic, &contestants, args.runs())?;
     report.ratios(RATE, "loop", "of loop");
+    for workers in [1, 2] {
+        let before = Shape::workers(workers).before().to_string();
+        report.ratios(RATE, &before, &format!("of {before}"));
+    }
     let rate = |name: &String| {
         let sample = report.row(name).and_then(|row| row.sample(RATE));
         sample.map_or(0.0, Sample::median)

@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 
 use crate::cli::Args;
 use crate::report::{Report, Row, Unit};
-use crate::service::{Service, Shape};
+use crate::service::{Build, Service, Shape};
 use crate::stage::Stage;
 use crate::topic::{Filling, Size, Topic};
 
@@ -24,8 +24,10 @@ const MERGING: Duration = Duration::from_secs(10);
 pub fn measure(stage: &Stage, args: &Args) -> anyhow::Result<Report> {
     let size = Size::of(args.votes(10_000_000, 200_000));
     let topic = stage.fill("restart", &Filling::plain(size))?;
-    let data = "restarted";
-    checkpoint(stage, &topic, data, args.quick)?;
+    // Each build has a checkpoint of its own: their formats may differ.
+    for shape in stage.builds(&Shape::workers(2)) {
+        checkpoint(stage, &topic, &shape, args.quick)?;
+    }
     let mut report = Report::new(
         "restart",
         format!(
@@ -34,11 +36,12 @@ pub fn measure(stage: &Stage, args: &Args) -> anyhow::Result<Report> {
         ),
     );
     let shapes = [Shape::workers(1), Shape::workers(2)];
-    let mut found = [const { (Vec::new(), Vec::new()) }; 2];
-    let mut rows = shapes.clone().map(|shape| Row::new(shape.to_string()));
+    let shapes: Vec<Shape> = shapes.iter().flat_map(|it| stage.builds(it)).collect();
+    let mut found = vec![(Vec::new(), Vec::new()); shapes.len()];
+    let mut rows: Vec<Row> = shapes.iter().map(|it| Row::new(it.to_string())).collect();
     for _ in 0..args.runs() {
         for ((shape, found), row) in shapes.iter().zip(&mut found).zip(&mut rows) {
-            let mut service = Service::start(stage, &topic, shape, data)?;
+            let mut service = Service::start(stage, &topic, shape, data(shape))?;
             found
                 .0
                 .push(service.wait_until_ready(ASK_EVERY)?.as_secs_f64());
@@ -62,9 +65,17 @@ pub fn measure(stage: &Stage, args: &Args) -> anyhow::Result<Report> {
     Ok(report)
 }
 
+/// The data directory of a build.
+fn data(shape: &Shape) -> &'static str {
+    match shape.build {
+        Build::Measured => "restarted",
+        Build::Before => "restarted-before",
+    }
+}
+
 /// Counts the topic, waits for a checkpoint of all of it, and kills the service.
-fn checkpoint(stage: &Stage, topic: &Topic, data: &str, quick: bool) -> anyhow::Result<()> {
-    let mut service = Service::start(stage, topic, &Shape::workers(2), data)?;
+fn checkpoint(stage: &Stage, topic: &Topic, shape: &Shape, quick: bool) -> anyhow::Result<()> {
+    let mut service = Service::start(stage, topic, shape, data(shape))?;
     service.wait_for(topic.messages)?;
     let status = || service.ask("/api/v1/status")?.context("no status");
     let counted_at = status()?["tick"].as_u64().context("no tick")?;

@@ -73,10 +73,11 @@ pub fn measure(stage: &Stage, args: &Args) -> anyhow::Result<Report> {
         ),
     );
     let mut run = 0;
-    let mut next = |scene, length| {
+    let mut next = |shape: &Shape, scene, length| {
         run += 1;
-        play(stage, &format!("streams-{run}"), scene, length)
+        play(stage, &format!("streams-{run}"), shape, scene, length)
     };
+    let shapes = stage.builds(&Shape::workers(1));
     let mut alone: Option<(u64, Found)> = None;
     for scene in scenes {
         if alone
@@ -87,13 +88,18 @@ pub fn measure(stage: &Stage, args: &Args) -> anyhow::Result<Report> {
                 subscribers: 0,
                 ..*scene
             };
-            alone = Some((scene.votes_per_second, next(nobody, length)?));
+            alone = Some((scene.votes_per_second, next(&shapes[0], nobody, length)?));
         }
         let without = alone.as_ref().map_or(0.0, |(_, found)| found.rss_bytes);
-        let runs: anyhow::Result<Vec<Found>> = (0..args.runs().min(RUNS_MAX))
-            .map(|_| next(*scene, length))
-            .collect();
-        report.rows.push(row(scene, &runs?, without));
+        let mut runs: Vec<Vec<Found>> = shapes.iter().map(|_| Vec::new()).collect();
+        for _ in 0..args.runs().min(RUNS_MAX) {
+            for (shape, runs) in shapes.iter().zip(&mut runs) {
+                runs.push(next(shape, *scene, length)?);
+            }
+        }
+        for (shape, runs) in shapes.iter().zip(&runs) {
+            report.rows.push(row(shape, scene, runs, without));
+        }
     }
     report.notes.push(
         "budgets: 2,000 at 10 Hz while counting 100,000 votes/s: p99 at most 100 ms; 10,000 at 5 \
@@ -108,7 +114,13 @@ pub fn measure(stage: &Stage, args: &Args) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-fn play(stage: &Stage, name: &str, scene: Scene, length: Duration) -> anyhow::Result<Found> {
+fn play(
+    stage: &Stage,
+    name: &str,
+    shape: &Shape,
+    scene: Scene,
+    length: Duration,
+) -> anyhow::Result<Found> {
     let seconds = (SETTLING + length + PATIENCE).as_secs() + 10;
     let size = Size {
         voters: scene.votes_per_second * seconds,
@@ -120,7 +132,7 @@ fn play(stage: &Stage, name: &str, scene: Scene, length: Duration) -> anyhow::Re
         register["contests"][0]["window_ms"] = WINDOW_MS.into();
         register["contests"][0]["slide_ms"] = WINDOW_MS.into();
     })?;
-    let mut service = Service::start(stage, &topic, &Shape::workers(1), name)?;
+    let mut service = Service::start(stage, &topic, shape, name)?;
     service.wait_until_ready(Duration::from_millis(10))?;
     let route = format!("/api/v1/stream?interval_ms={}", scene.interval_ms);
     let subscribers = (scene.subscribers > 0)
@@ -147,10 +159,10 @@ fn play(stage: &Stage, name: &str, scene: Scene, length: Duration) -> anyhow::Re
     })
 }
 
-fn row(scene: &Scene, runs: &[Found], without_bytes: f64) -> Row {
+fn row(shape: &Shape, scene: &Scene, runs: &[Found], without_bytes: f64) -> Row {
     let count = scene.subscribers as f64;
     let mut row = Row::new(format!(
-        "{} at {} ms, {} votes/s",
+        "{shape}: {} at {} ms, {} votes/s",
         scene.subscribers, scene.interval_ms, scene.votes_per_second
     ));
     let heard = || runs.iter().filter_map(|found| found.heard.as_ref());
