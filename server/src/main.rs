@@ -37,6 +37,8 @@ mod sink;
 mod source;
 #[allow(dead_code, reason = "rooms take it over one by one")]
 mod told;
+#[allow(dead_code, reason = "those who raise them come next")]
+mod warnings;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -8,6 +8,7 @@ use crate::http::{Operations, PartitionExtent, StatusSource};
 use crate::register::LastError;
 use crate::sink::Account;
 use crate::source::Log;
+use crate::warnings::Warnings;
 
 /// Where the facts are. Those that a start brings with it are set once they are there.
 pub struct Facts {
@@ -17,6 +18,8 @@ pub struct Facts {
     pub workers: usize,
     /// Processes.
     pub processes: usize,
+    /// What an operator should know besides.
+    pub warnings: Warnings,
     /// Why the register that was seen last is not in force.
     pub register_error: LastError,
     /// What checkpoints are made by.
@@ -48,6 +51,7 @@ impl StatusSource for Facts {
                 .get()
                 .map(|sinks| sinks.iter().map(Account::status).collect())
                 .unwrap_or_default(),
+            warnings: self.warnings.list(),
             register_error: self.register_error.get(),
             demo: self.demo.get().map(DemoState::get),
         }

@@ -27,6 +27,7 @@ use crate::sink::{Follower, aggregates, results, votes};
 use crate::source::embedded::EmbeddedLog;
 use crate::source::kafka::{KafkaLog, KafkaSettings};
 use crate::source::{Log, Writer};
+use crate::warnings::Warnings;
 use crate::{demo, http};
 
 /// The longest topic name, as Kafka has it.
@@ -42,8 +43,9 @@ pub fn run(args: &Args, plan: Plan) -> anyhow::Result<()> {
     settings.check()?;
     let runtime = tokio::runtime::Runtime::new().context("could not start the runtime")?;
     let listener = runtime.block_on(async { settings.bind() })?;
+    let warnings = Warnings::default();
     let log = open_log(args, &plan)?;
-    let service = Service::new(args, plan, &log, runtime.handle().clone());
+    let service = Service::new(args, plan, &log, runtime.handle().clone(), warnings);
     let outcome = runtime.block_on(service.serve(listener, settings, &log));
     // Whatever else failed, what was acknowledged is safe and the directory is given free.
     let closed = log.close();
@@ -170,7 +172,13 @@ struct BeginSettingsLater {
 }
 
 impl Service {
-    fn new(args: &Args, plan: Plan, log: &AnyLog, runtime: Handle) -> Arc<Service> {
+    fn new(
+        args: &Args,
+        plan: Plan,
+        log: &AnyLog,
+        runtime: Handle,
+        warnings: Warnings,
+    ) -> Arc<Service> {
         let ms = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         let view = ViewSettings {
             topic: args.topic.as_str().into(),
@@ -221,6 +229,7 @@ impl Service {
                 log: log.log(),
                 workers: args.workers.into(),
                 processes: args.processes.into(),
+                warnings,
                 register_error: LastError::default(),
                 sinks: OnceLock::new(),
                 keeper: OnceLock::new(),

@@ -20,6 +20,7 @@ use crate::count::CheckpointStatus;
 use crate::publish::{Progress, Publisher, Tick, json};
 use crate::sink::SinkStatus;
 use crate::source::Health;
+use crate::warnings::Warning;
 
 /// Where the operating facts come from.
 pub trait StatusSource: Send + Sync {
@@ -43,6 +44,8 @@ pub struct Operations {
     pub checkpoint: Option<CheckpointStatus>,
     /// Where results are written besides here.
     pub sinks: Vec<SinkStatus>,
+    /// What an operator should know and that changes no count.
+    pub warnings: Vec<Warning>,
     /// Why the register that was last seen is not in force.
     pub register_error: Option<String>,
     /// The demo, where this is one.
@@ -103,6 +106,8 @@ pub struct Status {
     pub checkpoint: Option<CheckpointStatus>,
     /// Where results are written besides here.
     pub sinks: Vec<SinkStatus>,
+    /// What an operator should know and that changes no count, by code.
+    pub warnings: Vec<Warning>,
     /// Why the register that was last seen is not in force; null if it is.
     pub register_error: Option<String>,
     /// The demo, where this is one.
@@ -181,6 +186,7 @@ pub fn status(state: &State, _: &Query, _: &HeaderMap) -> Result<Response, Probl
         log_error_since: operations.log.since_ms.map(format_rfc3339),
         checkpoint: operations.checkpoint,
         sinks: operations.sinks,
+        warnings: operations.warnings,
         register_error: operations.register_error,
         demo: operations.demo,
     };

@@ -208,6 +208,11 @@ impl Page {
 
 /// The law of agreement over everything, in `/status`.
 pub fn check_status(status: &Value) {
+    for warning in status["warnings"].as_array().expect("warnings") {
+        let says = |member: &str| warning[member].as_str().is_some_and(|it| !it.is_empty());
+        let is_whole = says("code") && says("message") && says("since");
+        assert!(is_whole && number(&warning["count"]) > 0, "{warning}");
+    }
     let of = |name: &str| number(&status[name]);
     let outcomes = of("received") + of("voids") + of("duplicates") + sum(&status["refused"]);
     assert_eq!(
