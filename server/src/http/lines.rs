@@ -21,7 +21,7 @@ pub struct Refused {
 
 /// A body that is one event, however it is spread over lines.
 pub fn one(body: &Bytes, now_ms: i64) -> Result<Vec<Message>, Refused> {
-    let event = trim(body);
+    let event = trim(unmarked(body));
     if event.is_empty() {
         return Err(no_event());
     }
@@ -32,7 +32,7 @@ pub fn one(body: &Bytes, now_ms: i64) -> Result<Vec<Message>, Refused> {
 pub fn many(body: &Bytes, now_ms: i64) -> Result<Vec<Message>, Refused> {
     // About the size of a vote; a guess too small costs a few doublings.
     let mut messages = Vec::with_capacity(body.len() / 160 + 1);
-    for (line, text) in (1..).zip(body.split(|byte| *byte == b'\n')) {
+    for (line, text) in (1..).zip(unmarked(body).split(|byte| *byte == b'\n')) {
         let event = trim(text);
         if !event.is_empty() {
             messages.push(message(body, event, line, now_ms)?);
@@ -70,6 +70,12 @@ fn no_event() -> Refused {
         reason: None,
         detail,
     }
+}
+
+/// Without the byte order mark that some programs begin every text with. The messages are what
+/// follows it: on the log it would be malformed.
+fn unmarked(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
 /// Without JSON's white space at both ends, which means nothing.
@@ -143,6 +149,25 @@ mod tests {
         let two = format!("{}\n{}", vote("a"), vote("b"));
         assert_eq!(read(&two), Err((Some(1), "malformed_json".to_string())));
         assert_eq!(read("[]"), Err((Some(1), "malformed_json".to_string())));
+    }
+
+    #[test]
+    fn a_byte_order_mark_before_a_body_means_nothing() {
+        let (a, b) = (vote("a"), vote("b"));
+        let body = Bytes::from(format!("\u{feff}{a}\n{b}"));
+        let messages = many(&body, NOW_MS).expect("two events");
+        assert_eq!(messages[0].bytes, a.as_bytes());
+        assert_eq!(messages[1].bytes, b.as_bytes());
+        let body = Bytes::from(format!("\u{feff}\r\n{a}"));
+        assert_eq!(one(&body, NOW_MS).expect("an event")[0].bytes, a.as_bytes());
+        // Once, and only there.
+        let malformed = (Some(1), "malformed_json");
+        check(&format!("\u{feff}\u{feff}{a}"), Err(malformed));
+        check(
+            &format!("{a}\n\u{feff}{b}"),
+            Err((Some(2), "malformed_json")),
+        );
+        check("\u{feff}", Err((None, "none")));
     }
 
     #[test]
