@@ -211,7 +211,7 @@ impl Directory {
         let rolls = register.elections.iter().filter(|election| election.roll);
         let rolls: FxHashMap<&str, u64> = rolls
             .map(|election| {
-                let size = voters.get(&election.election_id);
+                let size = voters.get(&*election.election_id);
                 (&*election.election_id, size.copied().unwrap_or(0))
             })
             .collect();

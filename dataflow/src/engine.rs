@@ -7,7 +7,7 @@
 //! time it is.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,16 +23,18 @@ use crate::graph::{self, Closed, Inputs, Outbox, Read};
 use crate::hash::KeyedHash;
 use crate::intake::{Arrival, Intake};
 use crate::kept::Kept;
-use crate::register::{Register, Voters};
+use crate::register::Register;
 use crate::wire::{Reason, Refusal};
 
 mod beat;
 mod partitions;
+mod roll;
 mod talk;
 
 pub use beat::Mark;
 use beat::{Beat, Handle, Heart};
 use partitions::Partitions;
+use roll::RollInForce;
 
 /// What all workers of all processes agree on.
 #[derive(Clone, Copy, Debug)]
@@ -115,9 +117,7 @@ pub struct Engine {
     epoch: u64,
     ticks: VecDeque<(u64, u64, Mark)>,
     directory: Arc<Directory>,
-    on_roll: FxHashSet<(u32, u128)>,
-    /// The voters, and the elections with a roll, that those come from.
-    roll_of: (Voters, BTreeSet<String>),
+    on_roll: RollInForce,
     partitions: Partitions,
     messages: i64,
     /// Events taken again in the open tick.
@@ -171,8 +171,7 @@ impl Engine {
             epoch: 0,
             ticks: VecDeque::new(),
             directory: Arc::default(),
-            on_roll: FxHashSet::default(),
-            roll_of: Default::default(),
+            on_roll: RollInForce::default(),
             partitions: Partitions::default(),
             messages: 0,
             restored: 0,
@@ -208,35 +207,16 @@ impl Engine {
     }
 
     fn step_roll(&mut self, register: &Register, directory: &Directory) {
-        let rolls = register.elections.iter().filter(|election| election.roll);
-        let rolls: BTreeSet<String> = rolls.map(|it| it.election_id.clone()).collect();
-        let (seen, seen_rolls) = &self.roll_of;
-        if seen.is_same(&register.voters) && *seen_rolls == rolls {
-            // A rename does not go through millions of voters.
-            return;
-        }
-        let voters = register.voters.iter();
-        let is: FxHashSet<(u32, u128)> = voters
-            .filter(|voter| rolls.contains(&*voter.election_id))
-            .filter_map(|voter| {
-                let election = directory.elections.number(&voter.election_id)?;
-                Some((election, self.hash.voter(&voter.voter_id)))
-            })
-            .collect();
-        let mut send = |&(election, voter): &(u32, u128), on| {
-            self.roll.send(RollStep {
-                election,
-                voter,
-                on,
-            });
-        };
-        self.on_roll
-            .difference(&is)
-            .for_each(|gone| send(gone, false));
-        is.difference(&self.on_roll)
-            .for_each(|come| send(come, true));
-        self.on_roll = is;
-        self.roll_of = (register.voters.clone(), rolls);
+        let (on_roll, roll) = (&mut self.on_roll, &mut self.roll);
+        on_roll.adopt(register, &self.hash, |election, voter, on| {
+            if let Some(election) = directory.elections.number(election) {
+                roll.send(RollStep {
+                    election,
+                    voter,
+                    on,
+                });
+            }
+        });
     }
 
     /// Says where a partition of this worker begins, before anything of it is read.

@@ -6,10 +6,16 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub use check::{Problem, RegisterChange};
+pub use follow::RegisterChange;
+pub use problem::{Kind, List, Problem, Problems, RowName, quoted, thousands};
+pub use roll::{Roll, RollReader};
 pub use voters::Voters;
 
 mod check;
+mod follow;
+mod problem;
+mod roll;
+mod tree;
 mod voters;
 
 /// The longest id in bytes of UTF-8.
@@ -27,6 +33,10 @@ pub const SLIDE_MS_MAX: i64 = 366 * 24 * 60 * 60 * 1000;
 /// The most registered voters of one location: far above the people that there are, and low
 /// enough that sums of them always fit.
 pub const REGISTERED_MAX: u64 = 1_000_000_000_000;
+
+/// The most levels of the forest of locations: more than any land has, and few enough that every
+/// sum up the tree stays short.
+pub const LEVELS_MAX: usize = 64;
 
 /// The reference data, whole. Lists are named as the tables that hold them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -102,6 +112,23 @@ pub struct Contest {
     pub closes_at: Option<Instant>,
 }
 
+impl Default for Contest {
+    fn default() -> Contest {
+        Contest {
+            contest_id: String::new(),
+            election_id: String::new(),
+            name: None,
+            is_default: false,
+            kind: default_kind(),
+            revote: default_revote(),
+            window_ms: default_window_ms(),
+            slide_ms: default_slide_ms(),
+            opens_at: None,
+            closes_at: None,
+        }
+    }
+}
+
 /// A row of `candidates`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
@@ -157,7 +184,7 @@ pub struct Location {
     pub registered: Option<u64>,
 }
 
-/// A row of `voters`.
+/// A row of `voters`. What else such a row says of a person, nobody here reads.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Voter {
     /// The voter's id, as votes name it.
@@ -166,18 +193,6 @@ pub struct Voter {
     /// The election that the voter is registered for.
     #[serde(deserialize_with = "id_text")]
     pub election_id: String,
-    /// The name; never published.
-    #[serde(default)]
-    pub name: Option<String>,
-    /// The address; never published.
-    #[serde(default)]
-    pub email: Option<String>,
-    /// When the voter registered.
-    #[serde(default)]
-    pub registration_date: Option<String>,
-    /// Where the voter is registered.
-    #[serde(default, deserialize_with = "optional_id_text")]
-    pub location: Option<String>,
 }
 
 /// An instant: milliseconds since the Unix epoch; read from an integer or an RFC 3339 text,
@@ -209,7 +224,8 @@ impl<'de> Deserialize<'de> for Instant {
 }
 
 impl Register {
-    /// The version of the register: a hash of its content, the same for any order of the rows.
+    /// The version of the register: a hash of its content, the same for any order of the rows
+    /// and whether voters are ids or hashes.
     pub fn version(&self) -> String {
         let mut sorted = Register {
             voters: Voters::default(),
@@ -230,9 +246,7 @@ impl Register {
         let text = serde_json::to_vec(&sorted).expect("a register is plain data");
         let mut hasher = blake3::Hasher::new();
         hasher.update(&text);
-        if !self.voters.is_empty() {
-            hasher.update(self.voters.hash().as_bytes());
-        }
+        self.voters.add_to(&mut hasher, &self.elections);
         hasher.finalize().to_hex()[..16].to_string()
     }
 
@@ -253,6 +267,12 @@ impl Register {
 /// Whether a text is an id: 1 to 128 bytes without U+0000.
 pub fn is_id(text: &str) -> bool {
     !text.is_empty() && text.len() <= ID_BYTES_MAX && !text.as_bytes().contains(&0)
+}
+
+/// Whether a text is a day as registers write it: `YYYY-MM-DD`, of the years 0001 to 9999.
+pub fn is_date(text: &str) -> bool {
+    text.len() == "YYYY-MM-DD".len()
+        && crate::time::parse_rfc3339(format!("{text}T00:00:00Z").as_bytes()).is_some()
 }
 
 fn default_kind() -> String {

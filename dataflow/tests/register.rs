@@ -89,12 +89,12 @@ fn an_id_is_there_once() {
         (
             "voters",
             json!({"voter_id": "ada", "election_id": "f"}),
-            "voter",
+            "voters[2]",
         ),
     ];
     for (list, row, what) in rows {
         let json = edited(|json| push(json, list, row));
-        check(&json, &[&[what, "twice"]]);
+        check(&json, &[&[what, "twice", &format!("first in {list}[")]]);
     }
     let row = json!({"contest_id": "n", "election_id": "e"});
     check(
@@ -247,7 +247,7 @@ fn rows_belong_to_what_exists() {
             &["contest 'o'", "election 'g'"],
             &["candidate 'a'", "contest 'p'"],
             &["location 'x'", "election 'h'"],
-            &["voter 'ada'", "election 'i'"],
+            &["voters[2], election_id", "no such election"],
         ],
     );
 }
@@ -278,35 +278,125 @@ fn every_error_is_named_at_once() {
 }
 
 #[test]
-fn problems_without_end_are_cut() {
+fn problems_without_end_are_counted_by_kind() {
     let json = edited(|json| {
-        for number in 0..500 {
-            let id = format!("c{number}");
+        for number in 0..1254 {
+            let row = json!({"contest_id": "gone", "candidate_id": format!("c{number}")});
+            push(json, "candidates", row);
             push(
                 json,
-                "candidates",
-                json!({"contest_id": "gone", "candidate_id": id}),
+                "voters",
+                json!({"voter_id": "ada", "election_id": "f"}),
             );
         }
+        json["contests"][0]["revote"] = json!("best");
     });
     let problems = register(&json).check();
-    assert_eq!(problems.len(), 101);
-    assert!(problems[100].to_string().contains("more"));
+    let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(texts.len(), 1 + 2 * 21, "{texts:#?}");
+    let more = |text: &&String| *text == "and 1,234 more like these";
+    assert_eq!(texts.iter().filter(more).count(), 2, "{texts:#?}");
+    assert!(texts[0].contains("revote"), "{texts:#?}");
 }
 
 #[test]
-fn a_long_chain_of_locations_is_no_cycle() {
-    let json = edited(|json| {
-        for number in 1..20_000 {
-            let parent = (number > 1).then(|| format!("l{}", number - 1));
-            let id = format!("l{number}");
+fn closing_comes_after_opening() {
+    let hours = |opens: Json, closes: Json| {
+        edited(|json| {
+            json["contests"][1]["opens_at"] = opens;
+            json["contests"][1]["closes_at"] = closes;
+        })
+    };
+    check(&hours(json!(1000), json!(1001)), &[]);
+    check(&hours(json!(1000), json!(null)), &[]);
+    check(&hours(json!(null), json!(1000)), &[]);
+    for (opens, closes) in [
+        (json!(1000), json!(1000)),
+        (json!(1000), json!(-1000)),
+        (
+            json!("2013-11-03T20:00:00-05:00"),
+            json!("2013-11-03T20:00:00Z"),
+        ),
+    ] {
+        let expected: &[&[&str]] = &[&["'n'", "contests[1]", "closes_at is not after opens_at"]];
+        check(&hours(opens, closes), expected);
+    }
+}
+
+#[test]
+fn a_day_is_written_as_year_month_and_day() {
+    let day = |text: &str| edited(|json| json["elections"][0]["date"] = json!(text));
+    for sound in ["2013-11-03", "2024-02-29", "0001-01-01", "9999-12-31"] {
+        check(&day(sound), &[]);
+    }
+    for wrong in [
+        "",
+        "2025-02-30",
+        "2023-02-29",
+        "2013-13-01",
+        "2013-00-10",
+        "2013-11-00",
+        "0000-01-01",
+        "03.11.2013",
+        "11/03/2013",
+        "20131103",
+        "2013-11-3",
+        "2013-11-03T",
+        "2013-11-03 ",
+        "2013-11-03T20:00:00Z",
+        "10000-01-01",
+        "-013-11-03",
+        "2013-11-03 BC",
+        "٢٠١٣-11-03",
+        "infinity",
+    ] {
+        check(&day(wrong), &[&["'e'", "elections[0]", "date"]]);
+    }
+}
+
+/// The base with a chain of so many locations, the deepest first or last.
+fn chain(levels: usize, deepest_first: bool) -> Json {
+    edited(|json| {
+        for level in 1..=levels {
+            let parent = (level > 1).then(|| format!("l{}", level - 1));
+            let id = format!("l{level}");
             let row = json!({"election_id": "f", "location": id, "parent": parent});
             push(json, "locations", row);
         }
-        // From the deepest up, the way is longest.
-        json["locations"].as_array_mut().expect("a list").reverse();
-    });
-    check(&json, &[]);
+        if deepest_first {
+            json["locations"].as_array_mut().expect("a list").reverse();
+        }
+    })
+}
+
+#[test]
+fn locations_lie_on_64_levels_at_most() {
+    for deepest_first in [false, true] {
+        check(&chain(64, deepest_first), &[]);
+        for levels in [65, 66, 5_000, 20_000] {
+            let expected: &[&[&str]] = &[&["'l65'", "'f'", "level 65", "at most 64"]];
+            check(&chain(levels, deepest_first), expected);
+        }
+    }
+    // Each way down that is too long is named once, and the others are sound.
+    let mut json = chain(64, false);
+    for location in ["a", "b"] {
+        let row = json!({"election_id": "f", "location": location, "parent": "l64"});
+        push(&mut json, "locations", row);
+        let row = json!({"election_id": "f", "location": format!("{location}{location}"),
+                         "parent": location});
+        push(&mut json, "locations", row);
+    }
+    check(&json, &[&["'a'", "level 65"], &["'b'", "level 65"]]);
+}
+
+#[test]
+fn a_way_into_a_cycle_is_none_that_is_too_deep() {
+    let mut json = chain(100, true);
+    let rows = json["locations"].as_array_mut().expect("a list");
+    let first = rows.iter_mut().find(|row| row["location"] == "l1");
+    first.expect("the root of the chain")["parent"] = json!("l3");
+    check(&json, &[&["'f'", "cycle"]]);
 }
 
 #[test]

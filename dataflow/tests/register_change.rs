@@ -3,7 +3,10 @@
 //! In come registers that are sound by themselves; expected are pieces of the sentences that an
 //! operator would read, one for each error and none besides.
 
-use dataflow::register::RegisterChange;
+use std::sync::Arc;
+
+use dataflow::hash::KeyedHash;
+use dataflow::register::{Register, RegisterChange};
 use register_case::{assert_problems, base, drop, edited, push, register};
 use serde_json::{Value as Json, json};
 
@@ -98,11 +101,47 @@ fn a_leaf_gets_no_children() {
 }
 
 #[test]
-fn a_roll_does_not_become_empty() {
-    let empty = edited(|json| json["voters"] = json!([]));
-    check_against(&empty, ALLOW_DROP, &[&["'f'", "roll", "empty"]]);
-    let one = edited(|json| drop(json, "voters", 0));
-    check_against(&one, KEEP, &[]);
+fn a_roll_does_not_become_empty_or_shrink_by_more_than_a_tenth() {
+    let roll = |voters: u64| {
+        edited(|json| {
+            let row = |voter: u64| json!({"voter_id": format!("v{voter}"), "election_id": "f"});
+            json["voters"] = (0..voters).map(row).collect();
+        })
+    };
+    let hash = KeyedHash::new([1; 16]);
+    let step = |was: u64, is: u64, how: RegisterChange, expected: &[&[&str]]| {
+        let (was, is) = (register(&roll(was)), register(&roll(is)));
+        let kept = |register: &Register| {
+            let rolls = register.voters.rolls(&hash, &register.elections);
+            Register {
+                voters: Arc::unwrap_or_clone(rolls).into(),
+                ..register.clone()
+            }
+        };
+        for (was, is) in [(&was, &is), (&kept(&was), &kept(&is))] {
+            let problems = is.check_against(was, how);
+            assert_problems(problems.iter().map(ToString::to_string).collect(), expected);
+        }
+    };
+    for (was, is) in [(40, 36), (10, 9), (2_000, 1_800), (40, 400), (0, 0), (0, 5)] {
+        step(was, is, KEEP, &[]);
+    }
+    for (was, is) in [(40, 35), (10, 8), (9, 8), (2, 1), (2_000, 1_799)] {
+        step(was, is, KEEP, &[&["'f'", "roll", "tenth", "--allow-drop"]]);
+    }
+    for was in [1, 40] {
+        step(was, 0, KEEP, &[&["'f'", "roll", "empty", "--allow-drop"]]);
+    }
+    let expected: &[&[&str]] = &[&["2,000 voters", "to 1,234"]];
+    step(2_000, 1_234, KEEP, expected);
+    // Also where all votes are counted anew; not where it is allowed.
+    let recounted = RegisterChange {
+        recounted: true,
+        ..KEEP
+    };
+    step(40, 10, recounted, &[&["'f'", "40", "10"]]);
+    step(40, 10, ALLOW_DROP, &[]);
+    step(40, 0, ALLOW_DROP, &[]);
     // Without a roll nobody needs to be on it.
     let none = edited(|json| {
         json["voters"] = json!([]);
@@ -166,7 +205,6 @@ fn what_binds_a_running_count_may_differ_when_all_is_counted_anew() {
         json["contests"][0]["is_default"] = json!(false);
         json["contests"][1]["slide_ms"] = json!(2000);
         json["locations"][2]["parent"] = json!("x");
-        drop(json, "voters", 0);
     });
     check_against(&json, how, &[]);
     let gone = edited(|json| drop(json, "candidates", 1));

@@ -52,7 +52,7 @@ impl StatusSource for Facts {
                 .map(|sinks| sinks.iter().map(Account::status).collect())
                 .unwrap_or_default(),
             warnings: self.warnings.list(),
-            register_error: self.register_error.get(),
+            register_error: self.register_error.get().map(|told| told.public),
             demo: self.demo.get().map(DemoState::get),
         }
     }

@@ -1,7 +1,14 @@
 //! The register as it comes from outside, followed while it changes: checked registers out.
 //!
 //! A source reads it; each that it reads is taken over whole or refused whole, with every problem
-//! named, and the last good one stays.
+//! named, and the last good one stays. Of voters nothing but keyed hashes is kept, and nothing of
+//! what their rows say is ever shown, not even in the log.
+//!
+//! ```text
+//! file ─▶ parse ─┐
+//!                ├─ rows ─▶ reading ─▶ Register, its voters hashed ─▶ Followed ─▶ the workers
+//! database ──────┘             └─▶ problems ─▶ Told ─▶ /status, log
+//! ```
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,16 +19,20 @@ use std::time::Duration;
 use dataflow::register::{Problem, Register, RegisterChange};
 
 use crate::postgres::PostgresError;
+use crate::told::Told;
+use reading::Wrong;
 
 pub mod command;
 pub mod database;
 pub mod file;
 mod parse;
+mod reading;
+mod row;
 
 /// How long a source that is waited for is left alone before it is asked again.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// Why a register is not taken over.
+/// Why a register is not taken over; its `Display` is for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
     /// The file cannot be read.
@@ -32,19 +43,19 @@ pub enum RegisterError {
         /// Why.
         error: std::io::Error,
     },
-    /// The file is of no known form.
-    #[error("could not read the register '{}': {reason}", .path.display())]
-    Parse {
-        /// The file.
-        path: PathBuf,
-        /// Where and why.
-        reason: String,
-    },
     /// The database cannot be asked.
     #[error("could not read the register: {0}")]
-    Database(String),
+    Database(#[from] PostgresError),
+    /// Not all that it says can be understood.
+    #[error("could not read the register {from}: {}", full(.problems))]
+    Unread {
+        /// Where it is from.
+        from: String,
+        /// All that is wrong.
+        problems: Vec<Problem>,
+    },
     /// It may not come in force.
-    #[error("the register {from} is refused: {}", list(.problems))]
+    #[error("the register {from} is refused: {}", full(.problems))]
     Refused {
         /// Where it is from.
         from: String,
@@ -56,26 +67,59 @@ pub enum RegisterError {
     Ended,
 }
 
-impl From<PostgresError> for RegisterError {
-    fn from(error: PostgresError) -> RegisterError {
-        RegisterError::Database(error.to_string())
+impl RegisterError {
+    fn wrong(from: String, wrong: Wrong) -> RegisterError {
+        match wrong {
+            Wrong::Unread(problems) => RegisterError::Unread { from, problems },
+            Wrong::Unsound(problems) => RegisterError::Refused { from, problems },
+        }
+    }
+
+    /// What everybody may know of it, who knows the register in force, and what the operator.
+    fn told(&self, in_force: &Register) -> Told {
+        let public = |problems: &[Problem]| {
+            let texts: Vec<&str> = problems.iter().map(|it| it.public(in_force)).collect();
+            texts.join("; ")
+        };
+        let public = match self {
+            // The system's word for it, without the path.
+            RegisterError::Read { error, .. } => format!("could not read the register: {error}"),
+            RegisterError::Database(PostgresError::Connect { .. }) => {
+                "could not read the register: the database cannot be reached".to_string()
+            }
+            RegisterError::Database(_) => {
+                "could not read the register: the database does not give it".to_string()
+            }
+            RegisterError::Unread { problems, .. } => {
+                format!("could not read the register: {}", public(problems))
+            }
+            RegisterError::Refused { problems, .. } => {
+                format!("the register is refused: {}", public(problems))
+            }
+            RegisterError::Ended => self.to_string(),
+        };
+        Told::of(public, self)
     }
 }
 
-fn list(problems: &[Problem]) -> String {
-    let texts: Vec<String> = problems.iter().map(Problem::to_string).collect();
+fn full(problems: &[Problem]) -> String {
+    let texts: Vec<&str> = problems.iter().map(Problem::full).collect();
     texts.join("; ")
 }
 
 /// Where a register comes from.
 pub trait RegisterSource: Send + 'static {
-    /// How it is called in errors, such as `'club.toml'`.
+    /// How it is called where its operator reads, such as `'club.toml'`.
     fn name(&self) -> String;
+
+    /// How it is called where everybody reads, such as `in a file`.
+    fn public_name(&self) -> &'static str;
 
     /// Whether a start waits for a first register that can be used; else it fails.
     fn is_waited_for(&self) -> bool;
 
-    /// Reads it, unchecked; `None` where it is known to be the one in force.
+    /// Reads it, checks it by itself and hashes its voters; `None` where it is known to be the
+    /// one in force.
     fn read(&mut self, in_force: &Register) -> Result<Option<Register>, RegisterError>;
 
     /// Waits until it may have changed, or until `stop`.
@@ -84,23 +128,23 @@ pub trait RegisterSource: Send + 'static {
 
 /// The last reason for which a register was not taken over, until one is.
 #[derive(Clone, Debug, Default)]
-pub struct LastError(Arc<Mutex<Option<String>>>);
+pub struct LastError(Arc<Mutex<Option<Told>>>);
 
 impl LastError {
     /// The reason, if the register that was seen last is not in force.
-    pub fn get(&self) -> Option<String> {
+    pub fn get(&self) -> Option<Told> {
         self.lock().clone()
     }
 
     /// Sets or clears it. True: it was another before.
-    fn set(&self, error: Option<String>) -> bool {
+    fn set(&self, error: Option<Told>) -> bool {
         let mut last = self.lock();
         let is_new = *last != error;
         *last = error;
         is_new
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Told>> {
         // A text is whole whoever panicked while holding it.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -139,14 +183,14 @@ impl Followed {
                 Ok(register) => break register.map_or_else(|| Arc::clone(before), Arc::new),
                 Err(error) if last_good.is_some() => {
                     tracing::error!(%error, "counting goes on with the register that was in force last");
-                    last_error.set(Some(error.to_string()));
+                    last_error.set(Some(error.told(before)));
                     break Arc::clone(before);
                 }
                 Err(error) if source.is_waited_for() => {
-                    if last_error.set(Some(error.to_string())) {
+                    if last_error.set(Some(error.told(before))) {
                         tracing::error!(%error, "waiting for a register");
                     }
-                    waiting(Some(format!("a register {}", source.name())));
+                    waiting(Some(format!("a register {}", source.public_name())));
                 }
                 Err(error) => return Err(error),
             }
@@ -201,7 +245,7 @@ impl Followed {
                 }
             }
             Err(error) => {
-                if self.last_error.set(Some(error.to_string())) {
+                if self.last_error.set(Some(error.told(&self.in_force))) {
                     tracing::error!(%error, "the last good register stays in force");
                 }
             }
@@ -222,25 +266,24 @@ fn read(
         // The list that is known is not gone through again, by anybody.
         register.voters = in_force.voters.clone();
     }
-    check(&register, in_force, change, || source.name())?;
+    check_against(&register, in_force, change, || source.name())?;
     Ok((register != *in_force).then_some(register))
 }
 
-/// Whether a register may come in force after another.
-fn check(
+/// Whether a register that is sound by itself may come in force after another.
+fn check_against(
     register: &Register,
     in_force: &Register,
     change: RegisterChange,
     from: impl Fn() -> String,
 ) -> Result<(), RegisterError> {
-    let mut problems = register.check();
+    let problems = register.check_against(in_force, change);
     if problems.is_empty() {
-        problems = register.check_against(in_force, change);
+        return Ok(());
     }
-    if problems.is_empty() {
-        Ok(())
-    } else {
-        let from = from();
-        Err(RegisterError::Refused { from, problems })
-    }
+    let from = from();
+    Err(RegisterError::Refused { from, problems })
 }
+
+#[cfg(test)]
+mod tests;

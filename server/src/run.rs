@@ -6,6 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use dataflow::hash::KeyedHash;
 use dataflow::register::{Register, RegisterChange};
 use dataflow::view::ViewSettings;
 use tokio::runtime::Handle;
@@ -324,7 +325,7 @@ impl Service {
         let waiting = |what| self.publisher.set_waiting(what);
         let begun = begin(settings, &*log.log(), &waiting, self.reach.stop_flag())?;
         let before = begun.before().map(|before| Arc::clone(&before.register));
-        let (register, followed) = self.open_register(before)?;
+        let (register, followed) = self.open_register(before, begun.hash())?;
         let (told, reach) = (failed.clone(), self.reach.clone());
         let counting = Counting::start(
             self.count.clone(),
@@ -388,12 +389,15 @@ impl Service {
     fn open_register(
         &self,
         last_good: Option<Arc<Register>>,
+        hash: KeyedHash,
     ) -> anyhow::Result<(Arc<Register>, Option<Followed>)> {
         let source: Box<dyn RegisterSource> = match &self.register {
             // Process 0 reads it for all.
             _ if self.count.process > 0 => return Ok((last_good.unwrap_or_default(), None)),
-            RegisterFrom::File(path) => Box::new(RegisterFile::new(path)),
-            RegisterFrom::Database(settings) => Box::new(RegisterDatabase::new(settings.clone())),
+            RegisterFrom::File(path) => Box::new(RegisterFile::new(path, hash)),
+            RegisterFrom::Database(settings) => {
+                Box::new(RegisterDatabase::new(settings.clone(), hash))
+            }
             RegisterFrom::Demo(election) => return Ok((Arc::new(election.register()), None)),
         };
         let followed = Followed::open(

@@ -1,384 +1,232 @@
-//! What makes a register refused: its own faults, and steps that the register in force forbids.
-//!
-//! Every fault is named, not only the first, so that an operator mends a file once.
+//! What makes a register refused by itself.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::fmt;
+use std::collections::{HashMap, HashSet};
 
-use super::{REGISTERED_MAX, Register, SLIDE_MS_MAX, SLIDE_MS_MIN, SLIDES_PER_WINDOW_MAX, is_id};
-
-/// One reason to refuse a register, as a sentence for its operator.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem(pub String);
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// How a register may differ from the one in force.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RegisterChange {
-    /// Candidates, contests, locations and elections may go, their votes then set aside.
-    pub allow_drop: bool,
-    /// All votes are counted anew under it, so what only binds a running count may differ.
-    pub recounted: bool,
-}
+use super::problem::{List, Problem, Problems, RowName, quoted};
+use super::{
+    ID_BYTES_MAX, REGISTERED_MAX, Register, SLIDE_MS_MAX, SLIDE_MS_MIN, SLIDES_PER_WINDOW_MAX,
+    is_date, is_id,
+};
 
 impl Register {
-    /// Checks a register by itself; empty if it may be used.
+    /// Checks a register by itself; empty if it may be used. In time about linear in its size.
     pub fn check(&self) -> Vec<Problem> {
         let mut problems = Problems::default();
         self.check_ids(&mut problems);
         self.check_contests(&mut problems);
+        self.check_dates(&mut problems);
         self.check_references(&mut problems);
         self.check_registered(&mut problems);
         self.check_tree(&mut problems);
-        problems.0
-    }
-
-    /// Checks a register, sound by itself, against the one in force; empty if it may follow.
-    pub fn check_against(&self, in_force: &Register, how: RegisterChange) -> Vec<Problem> {
-        let mut problems = Problems::default();
-        if !how.recounted {
-            self.check_default_stays(in_force, &mut problems);
-            self.check_windows_stay(in_force, &mut problems);
-            self.check_elections_stay(in_force, &mut problems);
-            self.check_leaves_stay(in_force, &mut problems);
-        }
-        self.check_rolls_stay(in_force, &mut problems);
-        if !how.allow_drop {
-            self.check_nothing_gone(in_force, &mut problems);
-        }
-        problems.0
+        self.voters.check(&self.elections, &mut problems);
+        problems.finish()
     }
 
     fn check_ids(&self, problems: &mut Problems) {
-        let mut each = |what: &str, ids: Vec<(&str, &str)>| {
-            let mut seen = HashSet::with_capacity(ids.len());
-            for (scope, id) in ids {
-                if !is_id(id) {
-                    problems.add(format!(
-                        "{what} '{id}': an id is 1 to 128 bytes of text without U+0000"
-                    ));
-                }
-                if !seen.insert((scope, id)) {
-                    let within = if scope.is_empty() {
-                        String::new()
-                    } else {
-                        format!(" of '{scope}'")
-                    };
-                    problems.add(format!("{what} '{id}'{within} is there twice"));
-                }
-            }
-        };
         let elections = self.elections.iter();
-        each(
-            "election",
-            elections.map(|e| ("", &*e.election_id)).collect(),
-        );
         let contests = self.contests.iter();
-        each("contest", contests.map(|c| ("", &*c.contest_id)).collect());
         let candidates = self.candidates.iter();
-        each(
-            "candidate",
-            candidates
-                .map(|c| (&*c.contest_id, &*c.candidate_id))
-                .collect(),
-        );
         let locations = self.locations.iter();
-        each(
-            "location",
-            locations.map(|l| (&*l.election_id, &*l.location)).collect(),
+        check_keys(
+            List::Elections,
+            elections.map(|row| (&*row.election_id, None)),
+            problems,
         );
-        let mut voters = self.voters.iter();
-        // Millions that are in order need not be remembered.
-        if !(self.voters.is_strictly_sorted() && voters.all(|voter| is_id(&voter.voter_id))) {
-            let voters = self.voters.iter();
-            each(
-                "voter",
-                voters.map(|v| (&*v.election_id, &*v.voter_id)).collect(),
-            );
-        }
+        check_keys(
+            List::Contests,
+            contests.map(|row| (&*row.contest_id, None)),
+            problems,
+        );
+        check_keys(
+            List::Candidates,
+            candidates.map(|row| (&*row.candidate_id, Some(&*row.contest_id))),
+            problems,
+        );
+        check_keys(
+            List::Locations,
+            locations.map(|row| (&*row.location, Some(&*row.election_id))),
+            problems,
+        );
     }
 
     fn check_contests(&self, problems: &mut Problems) {
         if self.contests.is_empty() {
-            problems.add("there is no contest: the register needs at least one".to_string());
+            problems.add(("no contest", ""), || {
+                "there is no contest: the register needs at least one".to_string()
+            });
         }
-        let defaults: Vec<_> = self.contests.iter().filter(|c| c.is_default).collect();
-        if defaults.len() > 1 {
-            let names: Vec<_> = defaults.iter().map(|c| c.contest_id.as_str()).collect();
-            problems.add(format!(
-                "more than one contest is the default: {}; mark one",
-                names.join(", ")
-            ));
+        let defaults = || self.contests.iter().filter(|contest| contest.is_default);
+        if defaults().count() > 1 {
+            problems.add(("defaults", ""), || {
+                let names = defaults().take(DEFAULTS_NAMED_MAX);
+                let names: Vec<_> = names.map(|contest| quoted(&contest.contest_id)).collect();
+                let more = if defaults().nth(DEFAULTS_NAMED_MAX).is_some() {
+                    " and more"
+                } else {
+                    ""
+                };
+                let names = names.join(", ");
+                format!("more than one contest is the default: {names}{more}; mark one")
+            });
         }
-        for contest in &self.contests {
-            let id = &contest.contest_id;
-            if contest.kind != "plurality" {
-                problems.add(format!(
-                    "contest '{id}': unknown kind '{}'; known: plurality",
-                    contest.kind
-                ));
+        for at in 0..self.contests.len() {
+            self.check_words(at, problems);
+            self.check_window(at, problems);
+            self.check_hours(at, problems);
+        }
+    }
+
+    fn check_words(&self, at: usize, problems: &mut Problems) {
+        let contest = &self.contests[at];
+        let words = [
+            ("kind", &contest.kind, KINDS),
+            ("revote", &contest.revote, REVOTES),
+        ];
+        for (field, word, known) in words {
+            if !known.contains(&word.as_str()) {
+                let known = known.join(", ");
+                let public = format!(", {field}: the word is not known; known: {known}");
+                let full = format!(": unknown {field} {}; known: {known}", quoted(word));
+                problems.row_with(("word", field), self.contest(at), public, full);
             }
-            if !matches!(contest.revote.as_str(), "first" | "last" | "all") {
-                problems.add(format!(
-                    "contest '{id}': unknown revote '{}'; known: first, last, all",
-                    contest.revote
-                ));
-            }
-            let (window_ms, slide_ms) = (contest.window_ms, contest.slide_ms);
-            if !(SLIDE_MS_MIN..=SLIDE_MS_MAX).contains(&slide_ms) {
-                problems.add(format!(
-                    "contest '{id}': slide_ms is {slide_ms}; it is at least {SLIDE_MS_MIN} and at \
-                     most {SLIDE_MS_MAX}"
-                ));
-            } else if window_ms < slide_ms
-                || window_ms % slide_ms != 0
-                || window_ms / slide_ms > SLIDES_PER_WINDOW_MAX
-            {
-                problems.add(format!(
-                    "contest '{id}': window_ms is {window_ms}; it is a multiple of slide_ms \
-                     ({slide_ms}), at most {SLIDES_PER_WINDOW_MAX} times"
-                ));
-            }
+        }
+    }
+
+    fn check_window(&self, at: usize, problems: &mut Problems) {
+        let contest = &self.contests[at];
+        let (window_ms, slide_ms) = (contest.window_ms, contest.slide_ms);
+        if !(SLIDE_MS_MIN..=SLIDE_MS_MAX).contains(&slide_ms) {
+            let text = format!(
+                ": slide_ms is {slide_ms}; it is at least {SLIDE_MS_MIN} and at most {SLIDE_MS_MAX}"
+            );
+            problems.row(("slide", ""), self.contest(at), text);
+        } else if window_ms < slide_ms
+            || window_ms % slide_ms != 0
+            || window_ms / slide_ms > SLIDES_PER_WINDOW_MAX
+        {
+            let text = format!(
+                ": window_ms is {window_ms}; it is a multiple of slide_ms ({slide_ms}), at most \
+                 {SLIDES_PER_WINDOW_MAX} times"
+            );
+            problems.row(("window", ""), self.contest(at), text);
+        }
+    }
+
+    fn check_hours(&self, at: usize, problems: &mut Problems) {
+        let contest = &self.contests[at];
+        if let (Some(opens), Some(closes)) = (contest.opens_at, contest.closes_at)
+            && closes <= opens
+        {
+            let text = ": closes_at is not after opens_at, so no vote could count; put it after, \
+                        or leave one of them out";
+            problems.row(("hours", ""), self.contest(at), text);
+        }
+    }
+
+    fn contest(&self, at: usize) -> RowName<'_> {
+        RowName {
+            list: List::Contests,
+            at,
+            key: Some((&self.contests[at].contest_id, None)),
+        }
+    }
+
+    pub(super) fn location(&self, at: usize) -> RowName<'_> {
+        let row = &self.locations[at];
+        RowName {
+            list: List::Locations,
+            at,
+            key: Some((&row.location, Some(&row.election_id))),
+        }
+    }
+
+    fn check_dates(&self, problems: &mut Problems) {
+        for (at, election) in self.elections.iter().enumerate() {
+            let Some(date) = election.date.as_deref().filter(|date| !is_date(date)) else {
+                continue;
+            };
+            let row = RowName {
+                list: List::Elections,
+                at,
+                key: Some((&election.election_id, None)),
+            };
+            let public = ", date: it is no day; write it as 2013-11-03";
+            let full = format!("{public}, not as {}", quoted(date));
+            problems.row_with(("date", "elections"), row, public, full);
         }
     }
 
     fn check_references(&self, problems: &mut Problems) {
         let elections: HashSet<&str> = self.elections.iter().map(|e| &*e.election_id).collect();
         let contests: HashSet<&str> = self.contests.iter().map(|c| &*c.contest_id).collect();
-        let mut needs_election = |what: &str, id: &str, election: &str| {
-            if !elections.contains(election) {
-                problems.add(format!("{what} '{id}': there is no election '{election}'"));
-            }
-        };
-        for contest in &self.contests {
-            needs_election("contest", &contest.contest_id, &contest.election_id);
-        }
-        for location in &self.locations {
-            needs_election("location", &location.location, &location.election_id);
-        }
-        let has_all = |of: &BTreeMap<String, u64>| of.keys().all(|id| elections.contains(&**id));
-        if !has_all(self.voters.by_election()) {
-            for voter in &self.voters {
-                needs_election("voter", &voter.voter_id, &voter.election_id);
+        let no_election = |id: &str| format!(": there is no election {}", quoted(id));
+        for (at, contest) in self.contests.iter().enumerate() {
+            if !elections.contains(&*contest.election_id) {
+                let text = no_election(&contest.election_id);
+                problems.row(("no election", "contests"), self.contest(at), text);
             }
         }
-        for candidate in &self.candidates {
+        for (at, location) in self.locations.iter().enumerate() {
+            if !elections.contains(&*location.election_id) {
+                let text = no_election(&location.election_id);
+                problems.row(("no election", "locations"), self.location(at), text);
+            }
+        }
+        for (at, candidate) in self.candidates.iter().enumerate() {
             if !contests.contains(&*candidate.contest_id) {
-                problems.add(format!(
-                    "candidate '{}': there is no contest '{}'",
-                    candidate.candidate_id, candidate.contest_id
-                ));
+                let row = RowName {
+                    list: List::Candidates,
+                    at,
+                    key: Some((&candidate.candidate_id, Some(&candidate.contest_id))),
+                };
+                let public = ", contest_id: there is no such contest";
+                let full = format!(": there is no contest {}", quoted(&candidate.contest_id));
+                problems.row_with(("no contest", "candidates"), row, public, full);
             }
         }
     }
 
     fn check_registered(&self, problems: &mut Problems) {
-        for location in &self.locations {
+        for (at, location) in self.locations.iter().enumerate() {
             if let Some(registered) = location.registered.filter(|count| *count > REGISTERED_MAX) {
-                problems.add(format!(
-                    "location '{}' of '{}': registered is {registered}; it is at most \
-                     {REGISTERED_MAX}",
-                    location.location, location.election_id
-                ));
+                let text = format!(": registered is {registered}; it is at most {REGISTERED_MAX}");
+                problems.row(("registered", ""), self.location(at), text);
             }
         }
     }
+}
 
-    fn check_tree(&self, problems: &mut Problems) {
-        let parents: HashMap<(&str, &str), Option<&str>> = self
-            .locations
-            .iter()
-            .map(|l| ((&*l.election_id, &*l.location), l.parent.as_deref()))
-            .collect();
-        // A location is settled once the way up from it is known to end, or known not to.
-        let mut settled: HashSet<(&str, &str)> = HashSet::new();
-        for location in &self.locations {
-            let election = &*location.election_id;
-            let mut way = Vec::new();
-            let mut on_way = HashSet::new();
-            let mut at = Some(&*location.location);
-            while let Some(here) = at {
-                if settled.contains(&(election, here)) {
-                    break;
-                }
-                if !on_way.insert(here) {
-                    problems.add(format!(
-                        "location '{here}' of '{election}' is above itself: its parents form a cycle"
-                    ));
-                    break;
-                }
-                way.push(here);
-                at = match parents.get(&(election, here)) {
-                    Some(parent) => *parent,
-                    None => {
-                        let child = way.len().checked_sub(2).map_or(here, |i| way[i]);
-                        problems.add(format!(
-                            "location '{child}' of '{election}': there is no parent '{here}'"
-                        ));
-                        way.pop();
-                        None
-                    }
-                };
-            }
-            settled.extend(way.into_iter().map(|here| (election, here)));
-        }
-    }
+/// The counting rules that are known.
+const KINDS: &[&str] = &["plurality"];
 
-    fn check_default_stays(&self, in_force: &Register, problems: &mut Problems) {
-        let (was, is) = (in_force.default_contest(), self.default_contest());
-        if was == is {
-            return;
-        }
-        let named = |contest: Option<&str>| match contest {
-            Some(id) => format!("'{id}'"),
-            None => "none".to_string(),
+/// Which of a voter's casts can count.
+const REVOTES: &[&str] = &["first", "last", "all"];
+
+/// So many of several default contests are named.
+const DEFAULTS_NAMED_MAX: usize = 20;
+
+/// Whether the ids of a list are ids, and each is there once within what it is an id of.
+fn check_keys<'a>(
+    list: List,
+    keys: impl Iterator<Item = (&'a str, Option<&'a str>)>,
+    problems: &mut Problems,
+) {
+    let mut seen = HashMap::with_capacity(keys.size_hint().0);
+    for (at, key) in keys.enumerate() {
+        let row = RowName {
+            list,
+            at,
+            key: Some(key),
         };
-        problems.add(format!(
-            "the default contest would change from {} to {}: it is part of what votes mean; keep \
-             it, or stop the service and count anew",
-            named(was),
-            named(is)
-        ));
-    }
-
-    fn check_windows_stay(&self, in_force: &Register, problems: &mut Problems) {
-        let known: HashMap<&str, (i64, i64)> = in_force
-            .contests
-            .iter()
-            .map(|c| (&*c.contest_id, (c.window_ms, c.slide_ms)))
-            .collect();
-        for contest in &self.contests {
-            let Some(&(window_ms, slide_ms)) = known.get(&*contest.contest_id) else {
-                continue;
-            };
-            if (window_ms, slide_ms) != (contest.window_ms, contest.slide_ms) {
-                problems.add(format!(
-                    "contest '{}': window_ms and slide_ms were {window_ms} and {slide_ms} and \
-                     would be {} and {}; they stay as they are",
-                    contest.contest_id, contest.window_ms, contest.slide_ms
-                ));
-            }
+        if !is_id(key.0) {
+            let text = format!(": an id is 1 to {ID_BYTES_MAX} bytes of text without U+0000");
+            problems.row(("id", list.name()), row, text);
+        }
+        if let Some(first) = seen.insert(key, at) {
+            // The first place is the one that stays.
+            seen.insert(key, first);
+            let text = format!(" is there twice, first in {}[{first}]", list.name());
+            problems.row(("twice", list.name()), row, text);
         }
     }
-
-    fn check_elections_stay(&self, in_force: &Register, problems: &mut Problems) {
-        let known: HashMap<&str, &str> = in_force
-            .contests
-            .iter()
-            .map(|c| (&*c.contest_id, &*c.election_id))
-            .collect();
-        for contest in &self.contests {
-            let was = known.get(&*contest.contest_id);
-            if let Some(was) = was.filter(|was| **was != contest.election_id) {
-                problems.add(format!(
-                    "contest '{}': it belongs to election '{was}' and would move to '{}'; give \
-                     the new one an id of its own",
-                    contest.contest_id, contest.election_id
-                ));
-            }
-        }
-    }
-
-    fn check_leaves_stay(&self, in_force: &Register, problems: &mut Problems) {
-        let inner = inner_locations(in_force);
-        let leaves: HashSet<(&str, &str)> = in_force
-            .locations
-            .iter()
-            .map(|l| (&*l.election_id, &*l.location))
-            .filter(|location| !inner.contains(location))
-            .collect();
-        for (election, parent) in inner_locations(self) {
-            if leaves.contains(&(election, parent)) {
-                problems.add(format!(
-                    "location '{parent}' of '{election}' is a leaf and would get children; add \
-                     new leaves beside it"
-                ));
-            }
-        }
-    }
-
-    fn check_rolls_stay(&self, in_force: &Register, problems: &mut Problems) {
-        let (was, is) = (roll_sizes(in_force), roll_sizes(self));
-        for (election, size) in was {
-            if size > 0 && is.get(election) == Some(&0) {
-                problems.add(format!(
-                    "election '{election}': its roll of {size} voters would become empty"
-                ));
-            }
-        }
-    }
-
-    fn check_nothing_gone(&self, in_force: &Register, problems: &mut Problems) {
-        type Keys<'a> = BTreeSet<(&'a str, &'a str)>;
-        let mut gone = |what: &str, was: Keys<'_>, is: Keys<'_>| {
-            for (scope, id) in was.difference(&is) {
-                let within = if scope.is_empty() {
-                    String::new()
-                } else {
-                    format!(" of '{scope}'")
-                };
-                problems.add(format!(
-                    "{what} '{id}'{within} is gone: put it back, or start with --allow-drop to \
-                     have its votes set aside"
-                ));
-            }
-        };
-        fn elections(r: &Register) -> Keys<'_> {
-            r.elections.iter().map(|e| ("", &*e.election_id)).collect()
-        }
-        fn contests(r: &Register) -> Keys<'_> {
-            r.contests.iter().map(|c| ("", &*c.contest_id)).collect()
-        }
-        fn candidates(r: &Register) -> Keys<'_> {
-            let rows = r.candidates.iter();
-            rows.map(|c| (&*c.contest_id, &*c.candidate_id)).collect()
-        }
-        fn locations(r: &Register) -> Keys<'_> {
-            let rows = r.locations.iter();
-            rows.map(|l| (&*l.election_id, &*l.location)).collect()
-        }
-        gone("election", elections(in_force), elections(self));
-        gone("contest", contests(in_force), contests(self));
-        gone("candidate", candidates(in_force), candidates(self));
-        gone("location", locations(in_force), locations(self));
-    }
-}
-
-/// At most this many problems are listed; a file of another kind would give one a row.
-const PROBLEMS_MAX: usize = 100;
-
-#[derive(Default)]
-struct Problems(Vec<Problem>);
-
-impl Problems {
-    fn add(&mut self, problem: String) {
-        match self.0.len() {
-            0..PROBLEMS_MAX => self.0.push(Problem(problem)),
-            PROBLEMS_MAX => self.0.push(Problem("… and more".to_string())),
-            _ => {}
-        }
-    }
-}
-
-fn inner_locations(register: &Register) -> BTreeSet<(&str, &str)> {
-    let rows = register.locations.iter();
-    rows.filter_map(|l| Some((&*l.election_id, l.parent.as_deref()?)))
-        .collect()
-}
-
-/// The size of the roll of each election that has one.
-fn roll_sizes(register: &Register) -> BTreeMap<&str, u64> {
-    let voters = register.voters.by_election();
-    let rolls = register.elections.iter().filter(|election| election.roll);
-    rolls
-        .map(|election| {
-            let size = voters.get(&election.election_id);
-            (&*election.election_id, size.copied().unwrap_or(0))
-        })
-        .collect()
 }

@@ -1,198 +1,259 @@
 //! The voters of a register: a list that may be millions long.
 //!
-//! So it is shared and never copied for a change of something else, and what is found out about
-//! it (how many an election has, its hash) is found out once.
+//! Either as a file or a test writes them, by their ids, or as rolls: keyed hashes by election.
+//! The service keeps and stores rolls only. Both are shared, and never copied for a change of
+//! something else.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::ops::Deref;
-use std::sync::{Arc, OnceLock};
+use std::fmt::{self, Write};
+use std::sync::Arc;
 
+use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Voter;
+use super::problem::{List, Problems, RowName};
+use super::roll::{Roll, RollReader};
+use super::{Election, ID_BYTES_MAX, Voter, is_id};
+use crate::hash::KeyedHash;
 
 /// A list of voters; clones share it.
-#[derive(Clone, Default)]
-pub struct Voters(Arc<List>);
+#[derive(Clone)]
+pub struct Voters(Form);
 
-#[derive(Default)]
-struct List {
-    rows: Vec<Voter>,
-    by_election: OnceLock<BTreeMap<String, u64>>,
-    hash: OnceLock<blake3::Hash>,
+#[derive(Clone)]
+enum Form {
+    Named(Arc<Vec<Voter>>),
+    Keyed(Arc<BTreeMap<String, Roll>>),
 }
 
 impl Voters {
     /// Whether both are the same list, not only equal ones: then nothing needs to be compared.
     pub fn is_same(&self, other: &Voters) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        match (&self.0, &other.0) {
+            (Form::Named(one), Form::Named(other)) => Arc::ptr_eq(one, other),
+            (Form::Keyed(one), Form::Keyed(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
     }
 
-    /// How many voters each election has; those without any are not in it.
-    pub fn by_election(&self) -> &BTreeMap<String, u64> {
-        self.0.by_election.get_or_init(|| {
-            let mut found: BTreeMap<String, u64> = BTreeMap::new();
-            for run in self.chunk_by(|one, next| one.election_id == next.election_id) {
-                let count = run.len() as u64;
-                match found.get_mut(&run[0].election_id) {
-                    Some(voters) => *voters += count,
-                    None => {
-                        found.insert(run[0].election_id.clone(), count);
-                    }
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        match &self.0 {
+            Form::Named(rows) => rows.is_empty(),
+            Form::Keyed(rolls) => rolls.values().all(|roll| roll.hashes.is_empty()),
+        }
+    }
+
+    /// Whether no voter's id is in it.
+    pub fn is_keyed(&self) -> bool {
+        self.is_empty() || matches!(self.0, Form::Keyed(_))
+    }
+
+    /// The rows as they were written; none where only hashes are kept.
+    pub fn rows(&self) -> &[Voter] {
+        match &self.0 {
+            Form::Named(rows) => rows,
+            Form::Keyed(_) => &[],
+        }
+    }
+
+    /// How many voters each election has, of those that have a roll; those without any are not
+    /// in it.
+    pub fn by_election(&self) -> BTreeMap<&str, u64> {
+        let mut found = BTreeMap::new();
+        match &self.0 {
+            Form::Named(rows) => {
+                for voter in rows.iter() {
+                    *found.entry(voter.election_id.as_str()).or_default() += 1;
                 }
             }
-            found
-        })
-    }
-
-    /// Whether they come in the order of their keys, none of them twice.
-    pub fn is_strictly_sorted(&self) -> bool {
-        self.is_sorted_by(|one, next| key(one) < key(next))
-    }
-
-    /// A hash of the content, the same for any order of the rows.
-    pub fn hash(&self) -> blake3::Hash {
-        *self.0.hash.get_or_init(|| {
-            let mut sorted: Vec<&Voter> = self.iter().collect();
-            if !self.is_strictly_sorted() {
-                sorted.sort_by_key(|voter| key(voter));
+            Form::Keyed(rolls) => {
+                let rolls = rolls.iter().filter(|(_, roll)| !roll.hashes.is_empty());
+                found.extend(rolls.map(|(id, roll)| (id.as_str(), roll.hashes.len() as u64)));
             }
-            let mut hasher = blake3::Hasher::new();
-            for voter in sorted {
-                text(&mut hasher, Some(&voter.election_id));
-                text(&mut hasher, Some(&voter.voter_id));
-                for field in [
-                    &voter.name,
-                    &voter.email,
-                    &voter.registration_date,
-                    &voter.location,
-                ] {
-                    text(&mut hasher, field.as_deref());
+        }
+        found
+    }
+
+    /// The rolls of these elections. Those that are hashed already are so under the key of the
+    /// service.
+    pub fn rolls(&self, hash: &KeyedHash, elections: &[Election]) -> Arc<BTreeMap<String, Roll>> {
+        match &self.0 {
+            Form::Keyed(rolls) => Arc::clone(rolls),
+            Form::Named(rows) => {
+                let mut reader = RollReader::new(*hash);
+                for voter in rows.iter() {
+                    reader.push(&voter.election_id, &voter.voter_id);
+                }
+                match reader.finish(elections, &mut Problems::default()).0 {
+                    Form::Keyed(rolls) => rolls,
+                    Form::Named(_) => Arc::default(),
                 }
             }
-            hasher.finalize()
-        })
+        }
     }
 
-    /// The list, to change it; copied first if others have it, too.
+    /// Adds to a hash what is in the rolls of these elections, the same for any order and key.
+    pub(super) fn add_to(&self, hasher: &mut blake3::Hasher, elections: &[Election]) {
+        // The digests do not depend on the key.
+        let rolls = self.rolls(&KeyedHash::new([0; 16]), elections);
+        let has_roll = |id: &String| {
+            let mut elections = elections.iter();
+            elections.any(|election| election.roll && election.election_id == *id)
+        };
+        for (id, roll) in rolls.iter() {
+            if roll.hashes.is_empty() || !has_roll(id) {
+                continue;
+            }
+            hasher.update(&(id.len() as u64).to_le_bytes());
+            hasher.update(id.as_bytes());
+            hasher.update(&(roll.hashes.len() as u64).to_le_bytes());
+            hasher.update(&roll.digest.to_le_bytes());
+        }
+    }
+
+    /// What is wrong with the rows; rolls were checked when they were made.
+    pub(super) fn check(&self, elections: &[Election], problems: &mut Problems) {
+        let Form::Named(rows) = &self.0 else {
+            return;
+        };
+        let mut reader = RollReader::new(KeyedHash::new([0; 16]));
+        for (at, voter) in rows.iter().enumerate() {
+            if !is_id(&voter.voter_id) {
+                let row = RowName {
+                    list: List::Voters,
+                    at,
+                    key: None,
+                };
+                let text = format!(
+                    ", voter_id: an id is 1 to {ID_BYTES_MAX} bytes of text without U+0000"
+                );
+                problems.row(("id", "voters"), row, text);
+            }
+            reader.push(&voter.election_id, &voter.voter_id);
+        }
+        reader.finish(elections, problems);
+    }
+
+    /// The rows, to change them; copied first if others have them, too.
     pub fn edit(&mut self, change: impl FnOnce(&mut Vec<Voter>)) {
-        let mut rows = match Arc::try_unwrap(std::mem::take(&mut self.0)) {
-            Ok(list) => list.rows,
-            Err(shared) => shared.rows.clone(),
+        let mut rows = match std::mem::take(self).0 {
+            Form::Named(rows) => Arc::unwrap_or_clone(rows),
+            Form::Keyed(_) => Vec::new(),
         };
         change(&mut rows);
         *self = rows.into();
     }
 }
 
-fn key(voter: &Voter) -> (&str, &str) {
-    (&voter.election_id, &voter.voter_id)
-}
-
-/// Fields are told apart by their lengths, and nothing from an empty text.
-fn text(hasher: &mut blake3::Hasher, text: Option<&str>) {
-    let length = text.map_or(u64::MAX, |text| text.len() as u64);
-    hasher.update(&length.to_le_bytes());
-    hasher.update(text.unwrap_or_default().as_bytes());
-}
-
-impl Deref for Voters {
-    type Target = [Voter];
-
-    fn deref(&self) -> &[Voter] {
-        &self.0.rows
-    }
-}
-
-impl<'a> IntoIterator for &'a Voters {
-    type Item = &'a Voter;
-    type IntoIter = std::slice::Iter<'a, Voter>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
+impl Default for Voters {
+    fn default() -> Voters {
+        Voters::from(Vec::new())
     }
 }
 
 impl From<Vec<Voter>> for Voters {
     fn from(rows: Vec<Voter>) -> Voters {
-        Voters(Arc::new(List {
-            rows,
-            ..List::default()
-        }))
+        Voters(Form::Named(Arc::new(rows)))
+    }
+}
+
+impl From<BTreeMap<String, Roll>> for Voters {
+    fn from(rolls: BTreeMap<String, Roll>) -> Voters {
+        Voters(Form::Keyed(Arc::new(rolls)))
     }
 }
 
 impl PartialEq for Voters {
     fn eq(&self, other: &Voters) -> bool {
-        self.is_same(other) || self.0.rows == other.0.rows
+        let both_empty = || self.is_empty() && other.is_empty();
+        self.is_same(other)
+            || match (&self.0, &other.0) {
+                (Form::Named(one), Form::Named(other)) => one == other,
+                (Form::Keyed(one), Form::Keyed(other)) => one == other,
+                _ => both_empty(),
+            }
     }
 }
 
 impl fmt::Debug for Voters {
+    /// How many there are: nobody's id belongs in a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.rows.fmt(f)
+        write!(f, "Voters({:?})", self.by_election())
     }
+}
+
+/// A roll as it is written: the hashes as hexadecimal digits, one after the other.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    digest: String,
+    hashes: String,
 }
 
 impl Serialize for Voters {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.rows.serialize(serializer)
+        match &self.0 {
+            Form::Named(rows) => rows.serialize(serializer),
+            Form::Keyed(rolls) => serializer.collect_map(rolls.iter().map(|(id, roll)| {
+                let mut hashes = String::with_capacity(roll.hashes.len() * HEX_DIGITS);
+                for hash in &roll.hashes {
+                    write!(hashes, "{hash:032x}").expect("a text takes all");
+                }
+                let digest = format!("{:032x}", roll.digest);
+                (id, Written { digest, hashes })
+            })),
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Voters {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Voters, D::Error> {
-        Vec::deserialize(deserializer).map(Voters::from)
+        deserializer.deserialize_any(EitherForm)
     }
+}
+
+struct EitherForm;
+
+impl<'de> Visitor<'de> for EitherForm {
+    type Value = Voters;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of voters, or their rolls")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Voters, A::Error> {
+        let mut voters = Vec::new();
+        while let Some(voter) = rows.next_element()? {
+            voters.push(voter);
+        }
+        Ok(voters.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut rolls: A) -> Result<Voters, A::Error> {
+        let mut found = BTreeMap::new();
+        while let Some((id, written)) = rolls.next_entry::<String, Written>()? {
+            let wrong = || de::Error::custom("a roll is not written in hexadecimal digits");
+            found.insert(id, read(&written).ok_or_else(wrong)?);
+        }
+        Ok(Voters::from(found))
+    }
+}
+
+const HEX_DIGITS: usize = 32;
+
+fn read(written: &Written) -> Option<Roll> {
+    let number = |digits: &[u8]| u128::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
+    if !written.hashes.len().is_multiple_of(HEX_DIGITS) {
+        return None;
+    }
+    let hashes = written.hashes.as_bytes().chunks(HEX_DIGITS).map(number);
+    let hashes: Vec<u128> = hashes.collect::<Option<_>>()?;
+    hashes.is_sorted_by(|one, next| one < next).then_some(())?;
+    Some(Roll {
+        hashes,
+        digest: number(written.digest.as_bytes())?,
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn voter(election_id: &str, voter_id: &str, name: Option<&str>) -> Voter {
-        Voter {
-            election_id: election_id.to_string(),
-            voter_id: voter_id.to_string(),
-            name: name.map(str::to_string),
-            ..Voter::default()
-        }
-    }
-
-    #[test]
-    fn the_hash_is_of_the_content_in_any_order() {
-        let rows = vec![
-            voter("e", "1", None),
-            voter("e", "2", Some("")),
-            voter("f", "1", None),
-        ];
-        let voters = Voters::from(rows.clone());
-        assert!(voters.is_strictly_sorted());
-        assert_eq!(
-            *voters.by_election(),
-            [("e".to_string(), 2), ("f".to_string(), 1)].into()
-        );
-        let mut turned = voters.clone();
-        turned.edit(|rows| rows.reverse());
-        assert!(!turned.is_strictly_sorted() && turned != voters);
-        assert_eq!(turned.hash(), voters.hash());
-        assert_eq!(turned.by_election(), voters.by_election());
-        for (at, other) in [
-            voter("e", "2", None),
-            voter("e", "22", Some("")),
-            voter("e2", "", None),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            let mut changed = voters.clone();
-            changed.edit(|rows| rows[1] = other);
-            assert_ne!(changed.hash(), voters.hash(), "{at}");
-        }
-        // What was shared is as it was.
-        assert_eq!(*voters, *rows);
-        let twice = Voters::from(vec![rows[0].clone(), rows[0].clone()]);
-        assert!(!twice.is_strictly_sorted());
-    }
-}
+mod tests;

@@ -193,7 +193,7 @@ impl<'a> Rules<'a> {
         let mut rolls: HashMap<&str, BTreeSet<&str>> = with_roll
             .map(|election| (&*election.election_id, BTreeSet::new()))
             .collect();
-        for voter in &register.voters {
+        for voter in register.voters.rows() {
             if let Some(roll) = rolls.get_mut(&*voter.election_id) {
                 roll.insert(&voter.voter_id);
             }

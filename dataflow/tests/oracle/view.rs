@@ -187,7 +187,7 @@ impl<'a> ContestView<'a> {
             let id = &self.contest.election_id;
             let mut elections = self.register.elections.iter();
             elections.find(|row| row.election_id == *id && row.roll)?;
-            let voters = self.register.voters.iter();
+            let voters = self.register.voters.rows().iter();
             let roll: BTreeSet<&String> = voters
                 .filter(|voter| voter.election_id == *id)
                 .map(|voter| &voter.voter_id)

@@ -189,7 +189,6 @@ impl Edit {
                 rows.push(Voter {
                     voter_id: voter_id.clone(),
                     election_id: election_id.clone(),
-                    ..Voter::default()
                 });
             }
         });

@@ -23,7 +23,12 @@ const SLIDE_MS_DEFAULT: i64 = 5 * 60_000;
 pub(super) fn election(sums: Sums) -> Result<Election, ElectionError> {
     let mut problems = Vec::new();
     let register = register(&sums);
-    problems.extend(register.check().into_iter().map(|problem| problem.0));
+    problems.extend(
+        register
+            .check()
+            .into_iter()
+            .map(|problem| problem.to_string()),
+    );
     let units = units(&sums, &register, &mut problems);
     let evening = evening(&sums);
     if evening.is_none() {

@@ -235,12 +235,17 @@ pub fn put_segment(
     Ok(named)
 }
 
-/// Stores a register; durable on return. The same register again is the same file.
+/// Stores a register, of whose voters it has only hashes; durable on return. The same register
+/// again is the same file.
 pub fn put_register(
     place: &Place,
     register: &Register,
     version: &str,
 ) -> Result<RegisterRef, PlaceError> {
+    assert!(
+        register.voters.is_keyed(),
+        "no voter's id belongs in a checkpoint"
+    );
     let bytes = serde_json::to_vec(register).expect("a register is plain data");
     let xxh3 = digest(&bytes);
     let named = RegisterRef {

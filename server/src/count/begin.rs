@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
+use dataflow::hash::KeyedHash;
 
 use super::ceiling::{self, CeilingError};
 use super::restore::Before;
@@ -62,6 +63,11 @@ impl Begun {
     /// The checkpoint that is gone on from.
     pub fn before(&self) -> Option<&Arc<Before>> {
         self.before.as_ref()
+    }
+
+    /// What voters are hashed by.
+    pub fn hash(&self) -> KeyedHash {
+        KeyedHash::new(self.hash_key)
     }
 }
 

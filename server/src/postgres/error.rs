@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use postgres::error::DbError;
+
 /// See the module.
 #[derive(Debug, thiserror::Error)]
 pub enum PostgresError {
@@ -82,6 +84,10 @@ impl PostgresError {
 fn said(error: &postgres::Error) -> String {
     match error.as_db_error() {
         Some(error) => {
+            let class = &error.code().code()[..2];
+            if matches!(class, DATA | CONSTRAINT) {
+                return without_values(error);
+            }
             let hint = error
                 .detail()
                 .or(error.hint())
@@ -98,4 +104,37 @@ fn said(error: &postgres::Error) -> String {
             text
         }
     }
+}
+
+/// The class of errors about values: their messages quote them.
+const DATA: &str = "22";
+
+/// The class of errors about constraints: their details quote rows.
+const CONSTRAINT: &str = "23";
+
+/// An error about values or rows without what is in them, since they may be a voter's.
+fn without_values(error: &DbError) -> String {
+    let code = error.code().code();
+    let mut text = match code.starts_with(DATA) {
+        // Such as: invalid input syntax for type date: "1.2.2013".
+        true => error
+            .message()
+            .split([':', '"'])
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_string(),
+        // It names the relation and the constraint.
+        false => error.message().to_string(),
+    };
+    if text.is_empty() {
+        text = "a value does not fit".to_string();
+    }
+    let place = [("table", error.table()), ("column", error.column())];
+    for (what, name) in place {
+        if let Some(name) = name {
+            text = format!("{text}, {what} {name}");
+        }
+    }
+    format!("{text} (SQLSTATE {code})")
 }

@@ -4,11 +4,15 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Context;
-use dataflow::register::{Register, RegisterChange};
+use dataflow::hash::KeyedHash;
+use dataflow::register::{Candidate, Contest, Election, Location, Register, RegisterChange};
 use postgres::types::ToSql;
-use postgres::{Client, IsolationLevel, Transaction};
+use postgres::{Client, Transaction};
+use serde::Serialize;
 
-use super::{RegisterError, check, database, file};
+use super::database::{self, DATE_STYLE};
+use super::reading::{Person, Read, Reading};
+use super::{RegisterError, check_against, file};
 use crate::postgres::{PostgresError, PostgresSettings, migrate};
 
 /// The tables, those that others name last.
@@ -17,7 +21,7 @@ const TABLES: [&str; 5] = ["voters", "locations", "candidates", "contests", "ele
 /// Makes the register of the database that of a file, in one transaction. Rows that only the
 /// database has go; without `allow_drop`, none go that votes could be for.
 pub fn import(path: &Path, settings: &PostgresSettings, allow_drop: bool) -> anyhow::Result<()> {
-    let register = file::read(path)?;
+    let Read { register, people } = file::read(path, reading())?;
     let mut client = settings.connect()?;
     migrate(&mut client)?;
     let failed = PostgresError::doing("take the register");
@@ -28,15 +32,16 @@ pub fn import(path: &Path, settings: &PostgresSettings, allow_drop: bool) -> any
         TABLES.join(", ")
     );
     transaction.batch_execute(&lock).map_err(&failed)?;
-    let before = whole(&mut transaction).map_err(&failed)?;
+    transaction.batch_execute(DATE_STYLE).map_err(&failed)?;
+    let before = before(&mut transaction).map_err(&failed)?;
     let change = RegisterChange {
         allow_drop,
         recounted: before.contests.is_empty(),
     };
-    check(&register, &before, change, || {
+    check_against(&register, &before, change, || {
         format!("'{}'", path.display())
     })?;
-    replace(&mut transaction, &register).map_err(&failed)?;
+    replace(&mut transaction, &register, &people).map_err(&failed)?;
     transaction.commit().map_err(&failed)?;
     println!(
         "the register in postgresql at {settings} is that of '{}' now: {}, {}, {}, {}, {}",
@@ -45,7 +50,7 @@ pub fn import(path: &Path, settings: &PostgresSettings, allow_drop: bool) -> any
         counted(register.contests.len(), "contest"),
         counted(register.candidates.len(), "candidate"),
         counted(register.locations.len(), "location"),
-        counted(register.voters.len(), "voter"),
+        counted(people.len(), "voter"),
     );
     Ok(())
 }
@@ -56,41 +61,69 @@ fn counted(number: usize, thing: &str) -> String {
     format!("{number} {thing}{plural}")
 }
 
+/// Reads voters with all that is known of them. The hashes only find out who is there twice, and
+/// go nowhere.
+fn reading() -> Reading {
+    Reading::new(KeyedHash::new([0; 16])).with_people()
+}
+
+/// A register with its voters, as a file has it.
+#[derive(Serialize)]
+struct Whole<'a> {
+    elections: &'a [Election],
+    contests: &'a [Contest],
+    candidates: &'a [Candidate],
+    locations: &'a [Location],
+    voters: &'a [Person],
+}
+
 /// Prints the register of the database in the form of a file: TOML, or JSON.
 pub fn export(settings: &PostgresSettings, as_json: bool) -> anyhow::Result<()> {
     let mut client = settings.connect()?;
     migrate(&mut client)?;
-    let register = read(&mut client).map_err(RegisterError::from)?;
+    let reading = read(&mut client).map_err(RegisterError::from)?;
+    let from = format!("in postgresql at {settings}");
+    let read = reading.finish(&from);
+    let Read { register, people } = read.map_err(|wrong| RegisterError::wrong(from, wrong))?;
+    let whole = Whole {
+        elections: &register.elections,
+        contests: &register.contests,
+        candidates: &register.candidates,
+        locations: &register.locations,
+        voters: &people,
+    };
     let text = if as_json {
-        serde_json::to_string_pretty(&register)? + "\n"
+        serde_json::to_string_pretty(&whole)? + "\n"
     } else {
-        toml::to_string(&register)?
+        toml::to_string(&whole)?
     };
     std::io::stdout()
         .write_all(text.as_bytes())
         .context("could not print the register")
 }
 
-fn read(client: &mut Client) -> Result<Register, PostgresError> {
+fn read(client: &mut Client) -> Result<Reading, PostgresError> {
     let failed = PostgresError::doing("read the register");
-    let mut transaction = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start()
-        .map_err(&failed)?;
-    whole(&mut transaction).map_err(failed)
+    let mut rows = database::begin(client).map_err(&failed)?;
+    let mut reading = reading();
+    database::lists(&mut rows, &mut reading).map_err(&failed)?;
+    database::people(&mut rows, &mut reading).map_err(failed)?;
+    Ok(reading)
 }
 
-/// With all that is known of the voters.
-fn whole(transaction: &mut Transaction<'_>) -> Result<Register, postgres::Error> {
-    Ok(Register {
-        voters: database::voters(transaction)?.into(),
-        ..database::lists(transaction)?
-    })
+/// What the database has, as far as it can be read: what cannot be is mended by what comes.
+fn before(rows: &mut Transaction<'_>) -> Result<Register, postgres::Error> {
+    let mut reading = Reading::new(KeyedHash::new([0; 16]));
+    database::lists(rows, &mut reading)?;
+    database::roll(rows, &mut reading)?;
+    Ok(reading.unchecked())
 }
 
-fn replace(transaction: &mut Transaction<'_>, register: &Register) -> Result<(), postgres::Error> {
+fn replace(
+    transaction: &mut Transaction<'_>,
+    register: &Register,
+    people: &[Person],
+) -> Result<(), postgres::Error> {
     for table in TABLES {
         transaction.execute(&format!("DELETE FROM {table}"), &[])?;
     }
@@ -139,7 +172,7 @@ fn replace(transaction: &mut Transaction<'_>, register: &Register) -> Result<(),
     insert(
         transaction,
         "INSERT INTO voters SELECT * FROM json_populate_recordset(NULL::voters, $1::text::json)",
-        &register.voters,
+        people,
     )
 }
 

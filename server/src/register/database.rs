@@ -4,16 +4,20 @@
 //! and after every connection that was lost. The roll may be long and is read only when it, or
 //! what elections have one, may have changed. Names and addresses of voters are not read.
 
+use std::collections::BTreeSet;
+use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use dataflow::register::{
-    Candidate, Contest, Election, Instant as At, Location, Register, Voter, Voters,
-};
+use dataflow::hash::KeyedHash;
+use dataflow::register::{List, Register, Voters, is_id};
 use postgres::fallible_iterator::FallibleIterator;
-use postgres::{Client, IsolationLevel, Row, Transaction};
+use postgres::types::{FromSql, Type};
+use postgres::{Client, IsolationLevel, Transaction};
 
+use super::reading::Reading;
+use super::row::{self, Cell, Row};
 use super::{RegisterError, RegisterSource};
 use crate::postgres::{PostgresError, PostgresSettings, migrate};
 
@@ -35,6 +39,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long a database that is away is left alone.
 const AWAY: Duration = Duration::from_secs(1);
 
+/// Makes dates one text, whatever the database is set to.
+pub(super) const DATE_STYLE: &str = "SET LOCAL datestyle = 'ISO, YMD'";
+
 /// The channel of the triggers.
 const LISTEN: &str = "LISTEN tallyflow_register";
 
@@ -44,16 +51,21 @@ const OF_ROLL: [&str; 2] = ["elections", "voters"];
 /// See the module.
 pub struct RegisterDatabase {
     settings: PostgresSettings,
+    hash: KeyedHash,
     client: Option<Client>,
+    /// The roll as it was read last, in force or not, and the elections that it is of.
+    roll: (Voters, BTreeSet<String>),
     roll_read_at: Option<Instant>,
 }
 
 impl RegisterDatabase {
-    /// A database that is not asked yet.
-    pub fn new(settings: PostgresSettings) -> RegisterDatabase {
+    /// A database that is not asked yet; its voters are hashed under this key.
+    pub fn new(settings: PostgresSettings, hash: KeyedHash) -> RegisterDatabase {
         RegisterDatabase {
             settings,
+            hash,
             client: None,
+            roll: Default::default(),
             roll_read_at: None,
         }
     }
@@ -73,31 +85,37 @@ impl RegisterDatabase {
         self.client.as_mut().ok_or(PostgresError::Address)
     }
 
-    fn read_rows(&mut self, in_force: &Register) -> Result<Option<Register>, PostgresError> {
-        let roll_is_due = |at: Instant| at.elapsed() >= ROLL_EVERY;
+    fn read_rows(&mut self, in_force: &Register) -> Result<Option<Register>, RegisterError> {
         let failed = PostgresError::doing("read the register");
         self.client()?;
-        let with_roll = self.roll_read_at.is_none_or(roll_is_due);
-        let client = self.client()?;
-        let mut rows = client
-            .build_transaction()
-            .isolation_level(IsolationLevel::RepeatableRead)
-            .read_only(true)
-            .start()
-            .map_err(&failed)?;
-        let mut register = lists(&mut rows).map_err(&failed)?;
+        let roll_is_due = |at: Instant| at.elapsed() >= ROLL_EVERY;
+        let is_due = self.roll_read_at.is_none_or(roll_is_due);
+        let (mut reading, roll_elections) = (Reading::new(self.hash), self.roll.1.clone());
+        let mut rows = begin(self.client()?).map_err(&failed)?;
+        lists(&mut rows, &mut reading).map_err(&failed)?;
+        let elections = reading.elections_with_roll();
+        let with_roll = is_due || elections != roll_elections;
         if with_roll {
-            register.voters = roll(&mut rows).map_err(&failed)?.into();
-        } else if is_same_but_voters(&register, in_force) {
-            return Ok(None);
-        } else {
-            register.voters = in_force.voters.clone();
+            roll(&mut rows, &mut reading).map_err(&failed)?;
         }
         rows.commit().map_err(&failed)?;
         if with_roll {
-            self.roll_read_at = Some(Instant::now());
+            // One that cannot be read is read again.
+            let roll = reading.roll();
+            self.roll_read_at = roll.is_some().then(Instant::now);
+            self.roll = (roll.unwrap_or_default(), elections);
+        } else {
+            reading.set_roll(self.roll.0.clone());
         }
-        Ok(Some(register))
+        let read = reading.finish(&self.name());
+        let read = read.map_err(|wrong| RegisterError::wrong(self.name(), wrong))?;
+        if self.roll.0 == in_force.voters {
+            // One list, however often it was read.
+            self.roll.0 = in_force.voters.clone();
+        }
+        let is_known =
+            self.roll.0.is_same(&in_force.voters) && is_same_but_voters(&read.register, in_force);
+        Ok((!is_known).then_some(read.register))
     }
 
     /// Waits for a word of a change, and for those that come with it.
@@ -131,17 +149,21 @@ impl RegisterSource for RegisterDatabase {
         format!("in postgresql at {}", self.settings)
     }
 
+    fn public_name(&self) -> &'static str {
+        "in the database"
+    }
+
     fn is_waited_for(&self) -> bool {
         true
     }
 
     fn read(&mut self, in_force: &Register) -> Result<Option<Register>, RegisterError> {
         let read = self.read_rows(in_force);
-        if read.is_err() {
+        if let Err(RegisterError::Database(_)) = &read {
             // Whatever it was, a new connection knows nothing of it.
             self.client = None;
         }
-        Ok(read?)
+        read
     }
 
     fn wait(&mut self, stop: &AtomicBool) {
@@ -161,126 +183,160 @@ fn is_same_but_voters(register: &Register, other: &Register) -> bool {
         && register.locations == other.locations
 }
 
-/// All lists but the voters, in the order of their keys.
-pub(super) fn lists(rows: &mut Transaction<'_>) -> Result<Register, postgres::Error> {
-    Ok(Register {
-        elections: all(
-            rows,
-            "SELECT election_id, name, to_char(date, 'YYYY-MM-DD'), test, roll, geojson_url
-             FROM elections ORDER BY election_id COLLATE \"C\"",
-            |row| {
-                Ok(Election {
-                    election_id: row.try_get(0)?,
-                    name: row.try_get(1)?,
-                    date: row.try_get(2)?,
-                    test: row.try_get(3)?,
-                    roll: row.try_get(4)?,
-                    geojson_url: row.try_get(5)?,
-                })
-            },
-        )?,
-        contests: all(
-            rows,
-            "SELECT contest_id, election_id, name, is_default, kind, revote, window_ms, slide_ms,
-                 floor(extract(epoch FROM opens_at) * 1000)::bigint,
-                 floor(extract(epoch FROM closes_at) * 1000)::bigint
-             FROM contests ORDER BY contest_id COLLATE \"C\"",
-            |row| {
-                Ok(Contest {
-                    contest_id: row.try_get(0)?,
-                    election_id: row.try_get(1)?,
-                    name: row.try_get(2)?,
-                    is_default: row.try_get(3)?,
-                    kind: row.try_get(4)?,
-                    revote: row.try_get(5)?,
-                    window_ms: row.try_get(6)?,
-                    slide_ms: row.try_get(7)?,
-                    opens_at: row.try_get::<_, Option<i64>>(8)?.map(At),
-                    closes_at: row.try_get::<_, Option<i64>>(9)?.map(At),
-                })
-            },
-        )?,
-        candidates: all(
-            rows,
-            "SELECT contest_id, candidate_id, candidate_name, party, biography, campaign_promises,
-                 photo_url, color, position,
-                 floor(extract(epoch FROM withdrawn_at) * 1000)::bigint
-             FROM candidates ORDER BY contest_id COLLATE \"C\", candidate_id COLLATE \"C\"",
-            |row| {
-                Ok(Candidate {
-                    contest_id: row.try_get(0)?,
-                    candidate_id: row.try_get(1)?,
-                    candidate_name: row.try_get(2)?,
-                    party: row.try_get(3)?,
-                    biography: row.try_get(4)?,
-                    campaign_promises: row.try_get(5)?,
-                    photo_url: row.try_get(6)?,
-                    color: row.try_get(7)?,
-                    position: row.try_get(8)?,
-                    withdrawn_at: row.try_get::<_, Option<i64>>(9)?.map(At),
-                })
-            },
-        )?,
-        locations: all(
-            rows,
-            "SELECT election_id, location, name, parent, registered
-             FROM locations ORDER BY election_id COLLATE \"C\", location COLLATE \"C\"",
-            |row| {
-                Ok(Location {
-                    election_id: row.try_get(0)?,
-                    location: row.try_get(1)?,
-                    name: row.try_get(2)?,
-                    parent: row.try_get(3)?,
-                    // The table takes none below zero.
-                    registered: row.try_get::<_, Option<i64>>(4)?.map(|it| it.max(0) as u64),
-                })
-            },
-        )?,
-        voters: Voters::default(),
-    })
+/// Begins a transaction that sees one state of all tables, and in which dates have one form.
+pub(super) fn begin(client: &mut Client) -> Result<Transaction<'_>, postgres::Error> {
+    let mut rows = client
+        .build_transaction()
+        .isolation_level(IsolationLevel::RepeatableRead)
+        .read_only(true)
+        .start()?;
+    rows.batch_execute(DATE_STYLE)?;
+    Ok(rows)
 }
 
-/// The ids of those who are on a roll.
-fn roll(rows: &mut Transaction<'_>) -> Result<Vec<Voter>, postgres::Error> {
+/// Reads all lists but the voters, in the order of their keys.
+pub(super) fn lists(
+    rows: &mut Transaction<'_>,
+    reading: &mut Reading,
+) -> Result<(), postgres::Error> {
+    for (list, key) in [
+        (List::Elections, &["election_id"][..]),
+        (List::Contests, &["contest_id"]),
+        (List::Candidates, &["contest_id", "candidate_id"]),
+        (List::Locations, &["election_id", "location"]),
+    ] {
+        whole(rows, list, key, reading)?;
+    }
+    Ok(())
+}
+
+/// Reads the voters with all that is known of them.
+pub(super) fn people(
+    rows: &mut Transaction<'_>,
+    reading: &mut Reading,
+) -> Result<(), postgres::Error> {
+    whole(rows, List::Voters, &["election_id", "voter_id"], reading)
+}
+
+/// Reads the ids of those who are on a roll.
+pub(super) fn roll(
+    rows: &mut Transaction<'_>,
+    reading: &mut Reading,
+) -> Result<(), postgres::Error> {
     let voters = "SELECT voter_id, election_id FROM voters JOIN elections USING (election_id)
                   WHERE roll ORDER BY election_id COLLATE \"C\", voter_id COLLATE \"C\"";
-    all(rows, voters, |row| {
-        Ok(Voter {
-            voter_id: row.try_get(0)?,
-            election_id: row.try_get(1)?,
-            ..Voter::default()
-        })
+    each(rows, voters, |row| {
+        match (row.try_get::<_, &str>(0), row.try_get::<_, &str>(1)) {
+            (Ok(voter_id), Ok(election_id)) if is_id(voter_id) && is_id(election_id) => {
+                reading.voter(election_id, voter_id);
+            }
+            // One that cannot be an id is said as others are.
+            _ => give(row, List::Voters, &ROLL, reading),
+        }
+        !reading.is_full(List::Voters)
     })
 }
 
-/// The voters with all that is known of them.
-pub(super) fn voters(rows: &mut Transaction<'_>) -> Result<Vec<Voter>, postgres::Error> {
-    let voters = "SELECT voter_id, election_id, name, email,
-                      to_char(registration_date, 'YYYY-MM-DD'), location
-                  FROM voters ORDER BY election_id COLLATE \"C\", voter_id COLLATE \"C\"";
-    all(rows, voters, |row| {
-        Ok(Voter {
-            voter_id: row.try_get(0)?,
-            election_id: row.try_get(1)?,
-            name: row.try_get(2)?,
-            email: row.try_get(3)?,
-            registration_date: row.try_get(4)?,
-            location: row.try_get(5)?,
-        })
+/// The columns of [`roll`].
+const ROLL: [&str; 2] = ["voter_id", "election_id"];
+
+/// Columns whose values are instants.
+const INSTANTS: [&str; 3] = ["opens_at", "closes_at", "withdrawn_at"];
+
+/// Columns whose values are days.
+const DATES: [&str; 2] = ["date", "registration_date"];
+
+fn whole(
+    rows: &mut Transaction<'_>,
+    list: List,
+    key: &[&str],
+    reading: &mut Reading,
+) -> Result<(), postgres::Error> {
+    let columns = row::fields(list);
+    // What is no instant or day of ours has a text of its own, such as 'infinity' or '… BC'.
+    let expression = |column: &&str| match *column {
+        it if INSTANTS.contains(&it) => format!(
+            "CASE WHEN isfinite({it}) THEN floor(extract(epoch FROM {it}) * 1000)::text
+             ELSE {it}::text END"
+        ),
+        it if DATES.contains(&it) => format!("{it}::text"),
+        it => it.to_string(),
+    };
+    let expressions: Vec<String> = columns.iter().map(expression).collect();
+    let key: Vec<String> = key.iter().map(|it| format!("{it} COLLATE \"C\"")).collect();
+    let query = format!(
+        "SELECT {} FROM {} ORDER BY {}",
+        expressions.join(", "),
+        list.name(),
+        key.join(", ")
+    );
+    each(rows, &query, |row| {
+        give(row, list, columns, reading);
+        !reading.is_full(list)
     })
 }
 
-/// What a query finds, one row after the other: all of it is never held twice.
-fn all<T>(
+fn give(row: &postgres::Row, list: List, columns: &[&'static str], reading: &mut Reading) {
+    let mut given = Row::new(list);
+    for (at, column) in columns.iter().enumerate() {
+        // It takes every type.
+        let Column(cell) = row.try_get(at).unwrap_or_default();
+        let cell = match cell {
+            Cell::Text(text) if INSTANTS.contains(column) => match text.parse() {
+                Ok(ms) => Cell::Integer(ms),
+                Err(_) => Cell::Text(text),
+            },
+            cell => cell,
+        };
+        given.put((*column).into(), cell);
+    }
+    reading.row(list, given);
+}
+
+/// A value of a column of any type.
+#[derive(Default)]
+struct Column(Cell<'static>);
+
+impl FromSql<'_> for Column {
+    fn from_sql(of: &Type, raw: &[u8]) -> Result<Column, Box<dyn Error + Sync + Send>> {
+        Ok(Column(match *of {
+            Type::BOOL => Cell::Flag(bool::from_sql(of, raw)?),
+            Type::INT2 => Cell::Integer(i16::from_sql(of, raw)?.into()),
+            Type::INT4 => Cell::Integer(i32::from_sql(of, raw)?.into()),
+            Type::INT8 => Cell::Integer(i64::from_sql(of, raw)?),
+            Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME => {
+                match std::str::from_utf8(raw) {
+                    Ok(text) => Cell::Text(text.to_string().into()),
+                    // Where the database knows no encoding.
+                    Err(_) => Cell::Other("a text that is not in UTF-8".into()),
+                }
+            }
+            _ => Cell::Other(format!("a value of the type {}", of.name()).into()),
+        }))
+    }
+
+    fn from_sql_null(_: &Type) -> Result<Column, Box<dyn Error + Sync + Send>> {
+        Ok(Column::default())
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+}
+
+/// Goes through what a query finds, one row after the other, until `take` wants no more: all of
+/// it is never held twice.
+fn each(
     rows: &mut Transaction<'_>,
     query: &str,
-    each: impl Fn(&Row) -> Result<T, postgres::Error>,
-) -> Result<Vec<T>, postgres::Error> {
+    mut take: impl FnMut(&postgres::Row) -> bool,
+) -> Result<(), postgres::Error> {
     let none: [&str; 0] = [];
-    let mut found = Vec::new();
     let mut rows = rows.query_raw(query, none)?;
     while let Some(row) = rows.next()? {
-        found.push(each(&row)?);
+        if !take(&row) {
+            break;
+        }
     }
-    Ok(found)
+    Ok(())
 }

@@ -142,3 +142,202 @@ fn a_start_without_a_sound_register_says_why() {
         );
     }
 }
+
+/// A club in which only those on the list count.
+fn club(voters: &[Value]) -> Value {
+    json!({
+        "elections": [{"election_id": "club", "roll": true}],
+        "contests": [{"contest_id": "chair", "election_id": "club"}],
+        "candidates": [{"contest_id": "chair", "candidate_id": "ada"}],
+        "voters": voters,
+    })
+}
+
+fn member(number: usize) -> Value {
+    json!({"voter_id": format!("member-{number}"), "election_id": "club",
+           "name": format!("Person {number}"), "email": format!("person{number}@example.org"),
+           "registration_date": "2013-01-02", "location": "somewhere"})
+}
+
+fn members(count: usize) -> Vec<Value> {
+    (0..count).map(member).collect()
+}
+
+/// A club of 40, all of whom have voted.
+fn club_that_has_voted() -> Server {
+    let home = Home::new();
+    home.write_register(&club(&members(40)));
+    let server = home.start(&["--checkpoint-every", "1s"]);
+    let vote = |number| {
+        json!({"vote_id": "1", "voter_id": format!("member-{number}"), "candidate_id": "ada"})
+            .to_string()
+    };
+    let lines: Vec<String> = (0..40).map(vote).collect();
+    assert_eq!(server.client().vote(&lines.join("\n")).status, 202);
+    server.settled();
+    assert_eq!(results(&server)["counts"]["accepted"], 40);
+    server
+}
+
+#[test]
+fn what_a_register_says_of_a_voter_is_shown_to_nobody() {
+    let server = club_that_has_voted();
+    let version = results(&server)["register_version"].clone();
+    let sound = club(&members(40)).to_string();
+    let mut twice = members(40);
+    twice.push(member(7));
+    let mut other_day = members(40);
+    other_day[5]["registration_date"] = json!("2025-02-30");
+    for (text, part) in [
+        (
+            sound.replace("person7@example.org\"", "person7@example.org"),
+            "line 1",
+        ),
+        (club(&twice).to_string(), "voters[40]"),
+        (club(&other_day).to_string(), "voters[5], registration_date"),
+        (
+            sound.replace("\"member-9\"", "[\"member-9\"]"),
+            "voters[9], voter_id",
+        ),
+    ] {
+        std::fs::write(server.home().path().join("register.json"), text).expect("it is written");
+        let error = until("the register is refused", || {
+            register_error(&server).filter(|error| error.contains(part))
+        });
+        let home = server.home().path().display().to_string();
+        for secret in ["member-", "Person", "@", "2025", &*home] {
+            assert!(!error.contains(secret), "{secret}: {error}");
+        }
+        assert_eq!(results(&server)["register_version"], version);
+    }
+}
+
+#[test]
+fn a_checkpoint_says_nothing_of_a_voter_and_a_restart_knows_the_roll() {
+    let server = club_that_has_voted();
+    until("the register is kept", || {
+        let status = server.client().get("/api/v1/status").json();
+        (!status["checkpoint"]["newest"].is_null()).then_some(())
+    });
+    let version = results(&server)["register_version"].clone();
+    let (_, home) = server.terminate();
+    let kept = files(&home.path().join("data/checkpoints"));
+    assert!(kept.len() >= 3, "manifest, register, segment");
+    for (name, bytes) in &kept {
+        for secret in ["member-", "Person", "@example", "2013-01-02", "somewhere"] {
+            let found = bytes
+                .windows(secret.len())
+                .any(|at| at == secret.as_bytes());
+            assert!(!found, "'{secret}' is in {name}");
+        }
+    }
+    // The file is away, so the roll is that of the checkpoint.
+    std::fs::remove_file(home.path().join("register.json")).expect("it goes");
+    let server = home.start(&[]);
+    assert!(register_error(&server).is_some());
+    let guest = json!({"vote_id": "1", "voter_id": "guest", "candidate_id": "ada"}).to_string();
+    assert_eq!(server.client().vote(&guest).status, 202);
+    server.settled();
+    let after = results(&server);
+    assert_eq!(after["register_version"], version);
+    assert_eq!(after["counts"]["accepted"], 40);
+    assert_eq!(after["set_aside_by"], json!({"unknown_voter": 1}));
+}
+
+/// The files of a directory, with what they hold.
+fn files(directory: &std::path::Path) -> Vec<(String, Vec<u8>)> {
+    let entries = std::fs::read_dir(directory).expect("the directory can be read");
+    let entries = entries.map(|entry| entry.expect("an entry").path());
+    let entries = entries.filter(|path| path.is_file());
+    let read = |path: std::path::PathBuf| {
+        let bytes = std::fs::read(&path).expect("the file can be read");
+        (path.display().to_string(), bytes)
+    };
+    entries.map(read).collect()
+}
+
+#[test]
+fn a_roll_that_was_cut_is_held_back_until_it_is_allowed() {
+    let server = club_that_has_voted();
+    server.home().write_register(&club(&members(10)));
+    let held = |server: &Server| {
+        let error = until("the register is held back", || register_error(server));
+        for part in ["'club'", "40 voters", "to 10", "--allow-drop"] {
+            assert!(error.contains(part), "{part} in {error}");
+        }
+        assert_eq!(results(server)["counts"]["accepted"], 40);
+    };
+    held(&server);
+    let (_, home) = server.terminate();
+    let server = home.start(&[]);
+    held(&server);
+    // One in ten may leave at once.
+    server.home().write_register(&club(&members(36)));
+    until("the register is taken over", || {
+        (results(&server)["counts"]["accepted"] == 36).then_some(())
+    });
+    assert_eq!(register_error(&server), None);
+    let (_, home) = server.terminate();
+    home.write_register(&club(&members(10)));
+    let server = home.start(&["--allow-drop"]);
+    assert_eq!(register_error(&server), None);
+    let after = results(&server);
+    assert_eq!(after["counts"]["accepted"], 10);
+    assert_eq!(after["set_aside_by"], json!({"unknown_voter": 30}));
+}
+
+#[test]
+fn a_pipe_in_the_place_of_the_register_stops_nothing() {
+    let server = Server::start();
+    let path = server.home().path().join("register.json");
+    let pipe = server.home().path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo runs").success());
+    std::fs::rename(&pipe, &path).expect("it takes its place");
+    let error = until("it is refused", || register_error(&server));
+    assert!(error.contains("named pipe"), "{error}");
+    assert_eq!(server.client().vote(&votes::vote("a")).status, 202);
+    server.settled();
+    let before = results(&server)["register_version"].clone();
+    std::fs::remove_file(&path).expect("it goes");
+    server.home().write_register(&edited(|register| {
+        register["candidates"][0]["party"] = json!("The party");
+    }));
+    until("the register is taken over", || {
+        (results(&server)["register_version"] != before).then_some(())
+    });
+    assert_eq!(register_error(&server), None);
+}
+
+#[test]
+fn a_start_refuses_what_is_no_file_without_waiting_for_it() {
+    let home = Home::new();
+    let path = home.path().join("register.json");
+    std::fs::remove_file(&path).expect("it goes");
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.expect("mkfifo runs").success());
+    let output = home.refused(&[]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && said.contains("named pipe"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_tree_of_too_many_levels_is_refused_at_once() {
+    let home = Home::new();
+    home.write_register(&edited(|register| {
+        let rows = register["locations"].as_array_mut().expect("a list");
+        rows.extend((0..5_000).map(|level: usize| {
+            let parent = level.checked_sub(1).map(|above| format!("level-{above}"));
+            json!({"election_id": "town", "location": format!("level-{level}"), "parent": parent})
+        }));
+    }));
+    let output = home.refused(&[]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("'level-64'") && said.contains("at most 64"),
+        "{said}"
+    );
+}

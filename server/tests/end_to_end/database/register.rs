@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::agree::agrees;
 use super::{database, start, status, tallyflow};
-use crate::postgres::PASSWORD;
-use crate::support::{Home, Stream, until, votes};
+use crate::postgres::{Database, PASSWORD};
+use crate::support::{Home, Server, Stream, until, votes};
 
 #[test]
 fn the_register_in_the_database_is_followed_while_votes_come() {
@@ -128,7 +128,119 @@ fn the_register_moves_between_file_and_database_whole() {
     // One that drops a candidate is refused, and nothing of it is taken.
     register["candidates"].as_array_mut().expect("rows").pop();
     home.write_register(&register);
-    let refused = Command::new(env!("CARGO_BIN_EXE_tallyflow"))
+    let said = refused_import(&home, &database);
+    assert!(said.contains("--allow-drop"), "{said}");
+}
+
+#[test]
+fn a_contest_without_end_is_one_and_blocks_nothing() {
+    let database = database();
+    let mut sql = database.client();
+    sql.batch_execute(
+        "UPDATE contests SET opens_at = '-infinity', closes_at = 'infinity'
+         WHERE contest_id = 'mayor'",
+    )
+    .expect("the register can be changed");
+    let server = start(&database);
+    assert_eq!(server.client().vote(&votes::vote("a")).status, 202);
+    server.settled();
+    let results = |server: &Server| server.client().get("/api/v1/results").json();
+    assert_eq!(results(&server)["counts"]["accepted"], 1);
+    sql.batch_execute("UPDATE contests SET closes_at = 'infinity' WHERE contest_id = 'council'")
+        .and_then(|()| sql.batch_execute("UPDATE candidates SET withdrawn_at = 'infinity'"))
+        .and_then(|()| sql.batch_execute("UPDATE elections SET name = 'Renamed'"))
+        .expect("the register can be changed");
+    until("the change is in force", || {
+        let elections = server.client().get("/api/v1/elections").json();
+        (elections["elections"][0]["name"] == "Renamed").then_some(())
+    });
+    assert_eq!(status(&server)["register_error"], Value::Null);
+    // And the next start.
+    let server = server.kill().start(&["--postgres", &database.url()]);
+    assert_eq!(status(&server)["register_error"], Value::Null);
+    assert_eq!(results(&server)["counts"]["accepted"], 1);
+}
+
+#[test]
+fn every_value_that_cannot_be_read_is_named_by_table_key_and_column() {
+    let database = database();
+    let mut sql = database.client();
+    let server = start(&database);
+    // What the tables let be, and what they let be once somebody has altered them.
+    sql.batch_execute(
+        "BEGIN;
+         ALTER TABLE contests DROP CONSTRAINT contests_revote_check;
+         ALTER TABLE contests ALTER name TYPE bytea USING '\\xff'::bytea;
+         ALTER TABLE locations DROP CONSTRAINT locations_registered_check,
+             ALTER registered TYPE numeric;
+         UPDATE locations SET registered = 'NaN' WHERE location = '3';
+         UPDATE elections SET date = '0044-03-15 BC';
+         UPDATE contests SET revote = 'Last', opens_at = '0044-03-15 BC' WHERE contest_id = 'mayor';
+         UPDATE contests SET closes_at = '20000-01-01' WHERE contest_id = 'council';
+         UPDATE candidates SET withdrawn_at = '0001-01-01 BC'
+             WHERE (contest_id, candidate_id) = ('mayor', 'ada');
+         COMMIT",
+    )
+    .expect("the tables let it be");
+    let error = until("the register is refused", || {
+        let error = status(&server)["register_error"]
+            .as_str()
+            .map(str::to_string);
+        error.filter(|error| error.contains("opens_at"))
+    });
+    for (key, column) in [
+        ("election 'town'", "date"),
+        ("contest 'mayor'", "name"),
+        ("contest 'mayor'", "revote"),
+        ("contest 'mayor'", "opens_at"),
+        ("contest 'council'", "name"),
+        ("contest 'council'", "closes_at"),
+        ("candidate 'ada' of 'mayor'", "withdrawn_at"),
+        ("location '3' of 'town'", "registered"),
+    ] {
+        let mut each = error.split("; ");
+        let named = each.any(|one| one.contains(key) && one.contains(column));
+        assert!(named, "{key}, {column} in {error}");
+    }
+    for date in ["0044", "20000", "infinity", "NaN"] {
+        assert!(!error.contains(date), "{date} in {error}");
+    }
+    sql.batch_execute("UPDATE elections SET date = 'infinity'")
+        .expect("the table lets it be");
+    until("every change is looked at", || {
+        let error = status(&server)["register_error"]
+            .as_str()
+            .map(str::to_string);
+        error.filter(|error| error.contains("'town'") && error.contains("opens_at"))
+    });
+}
+
+#[test]
+fn an_import_that_the_database_refuses_quotes_no_voter() {
+    let database = database();
+    let mut sql = database.client();
+    sql.batch_execute("ALTER TABLE voters ADD CHECK (email LIKE '%@%')")
+        .expect("the table can be altered");
+    let home = Home::new();
+    let mut register = votes::register();
+    register["voters"] = json!([{"voter_id": "secret-id", "election_id": "town",
+        "name": "Secret Name", "email": "secret at example.org"}]);
+    home.write_register(&register);
+    let said = refused_import(&home, &database);
+    assert!(said.contains("voters_email_check"), "{said}");
+    // Nor does what is refused before it comes there.
+    register["voters"][0]["registration_date"] = json!("secret day");
+    home.write_register(&register);
+    let also = refused_import(&home, &database);
+    assert!(also.contains("voters[0], registration_date"), "{also}");
+    for said in [said, also] {
+        assert!(!said.to_lowercase().contains("secret"), "{said}");
+    }
+}
+
+/// What an import says that is refused.
+fn refused_import(home: &Home, database: &Database) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_tallyflow"))
         .current_dir(home.path())
         .args([
             "register",
@@ -139,9 +251,6 @@ fn the_register_moves_between_file_and_database_whole() {
         ])
         .output()
         .expect("the program runs");
-    let said = String::from_utf8_lossy(&refused.stderr);
-    assert!(
-        !refused.status.success() && said.contains("--allow-drop"),
-        "{said}"
-    );
+    assert!(!output.status.success(), "it is refused");
+    String::from_utf8_lossy(&output.stderr).replace(PASSWORD, "secret")
 }
