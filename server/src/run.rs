@@ -1,7 +1,5 @@
 //! Starts everything in order, waits for the end, and ends it in order.
 
-use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -25,14 +23,14 @@ use crate::publish::{CHANGES_BYTES_MAX, CHANGES_KEPT, Publisher};
 use crate::register::database::RegisterDatabase;
 use crate::register::file::RegisterFile;
 use crate::register::{Followed, LastError, RegisterSource};
+use crate::signals::Signals;
 use crate::sink::aggregates::AggregateSettings;
 use crate::sink::{Follower, aggregates, results, votes};
 use crate::source::embedded::EmbeddedLog;
 use crate::source::kafka::{KafkaLog, KafkaSettings};
 use crate::source::{Log, Writer};
-use crate::token::{self, Token, TokenError};
 use crate::warnings::Warnings;
-use crate::{demo, http};
+use crate::{demo, http, output};
 
 /// The longest topic name, as Kafka has it.
 const TOPIC_BYTES_MAX: usize = 249;
@@ -44,17 +42,15 @@ const HELPER_ENDS_MAX: Duration = Duration::from_secs(2);
 pub fn run(args: &Args, plan: Plan) -> anyhow::Result<()> {
     check_topic(&args.topic)?;
     let settings = http_settings(args)?;
-    let given = given_token(args)?;
+    settings.check()?;
     let runtime = tokio::runtime::Runtime::new().context("could not start the runtime")?;
+    let signals = runtime.block_on(async { Signals::listen() });
+    let signals = signals.context("could not listen for signals")?;
     let listener = runtime.block_on(async { settings.bind() })?;
     let warnings = Warnings::default();
-    let log = open_log(args, &plan)?;
-    let token = match given {
-        Some(token) => token,
-        None => keep_token(&plan.data, listener.local_addr()?)?,
-    };
+    let log = open_log(args, &plan, &warnings)?;
     let service = Service::new(args, plan, &log, runtime.handle().clone(), warnings);
-    let outcome = runtime.block_on(service.serve(listener, settings, token, &log));
+    let outcome = runtime.block_on(service.serve(listener, settings, signals, &log));
     // Whatever else failed, what was acknowledged is safe and the directory is given free.
     let closed = log.close();
     outcome.and(closed)
@@ -63,28 +59,12 @@ pub fn run(args: &Args, plan: Plan) -> anyhow::Result<()> {
 fn http_settings(args: &Args) -> anyhow::Result<http::Settings> {
     Ok(http::Settings {
         listen: args.listen,
+        token: args.token.clone(),
         cors: http::Origins::parse(&args.cors_origins.join(","))?,
         frames: http::Origins::parse(&args.frame_origins.join(","))?,
         topic: args.topic.clone(),
         ..http::Settings::default()
     })
-}
-
-/// The token that the command line gives.
-fn given_token(args: &Args) -> Result<Option<Token>, TokenError> {
-    match (&args.token, &args.token_file) {
-        (Some(text), _) => Token::parse(text).map(Some),
-        (None, Some(file)) => Token::read(file).map(Some),
-        (None, None) => Ok(None),
-    }
-}
-
-/// The token of the data directory, made at the first start; says how to write with it.
-fn keep_token(data: &Path, listen: SocketAddr) -> anyhow::Result<Token> {
-    let (token, file) = Token::kept(data)?;
-    let file = std::path::absolute(&file).unwrap_or(file);
-    println!("{}", token::how_to_write(&file, listen));
-    Ok(token)
 }
 
 fn check_topic(topic: &str) -> anyhow::Result<()> {
@@ -127,7 +107,7 @@ impl AnyLog {
     }
 }
 
-fn open_log(args: &Args, plan: &Plan) -> anyhow::Result<AnyLog> {
+fn open_log(args: &Args, plan: &Plan, warnings: &Warnings) -> anyhow::Result<AnyLog> {
     match &plan.register {
         RegisterFrom::File(_) | RegisterFrom::Database(_) => demo::refuse_demo(&plan.data)?,
         RegisterFrom::Demo(election) => {
@@ -142,6 +122,8 @@ fn open_log(args: &Args, plan: &Plan) -> anyhow::Result<AnyLog> {
             create_topic: !args.no_create_topics,
             partitions_new: args.partitions.into(),
             accept_truncated: args.accept_truncated,
+            accept_compacted: args.accept_compacted,
+            warnings: warnings.clone(),
         })?;
         return Ok(AnyLog::Kafka(Arc::new(log)));
     }
@@ -240,6 +222,7 @@ impl Service {
                     bootstrap,
                     options: args.kafka_options.clone(),
                     create_topics: !args.no_create_topics,
+                    warnings: warnings.clone(),
                 }
             }),
             postgres: plan.postgres.filter(|_| args.process == 0),
@@ -270,28 +253,27 @@ impl Service {
         self: Arc<Service>,
         listener: tokio::net::TcpListener,
         settings: http::Settings,
-        token: Token,
+        mut signals: Signals,
         log: &AnyLog,
     ) -> anyhow::Result<()> {
         let (end, ended) = watch::channel(false);
         let address = listener.local_addr()?;
         let parts = http::Parts {
             settings,
-            token,
             publisher: self.publisher.clone(),
             writer: log.writer(),
             status: Arc::clone(&self.facts) as _,
         };
         let mut server = tokio::spawn(http::serve(listener, parts, ended));
-        println!("tallyflow listens on http://{address}");
+        output::announce(&format!("tallyflow listens on http://{address}"));
         let (failed, mut failure) = mpsc::unbounded_channel();
         let starting = self.start_on_a_thread(log, failed)?;
-        let signal = tokio::signal::unix::SignalKind::terminate();
-        let mut terminate = tokio::signal::unix::signal(signal)?;
         let mut ends_well = true;
         let outcome = tokio::select! {
-            _ = tokio::signal::ctrl_c() => Ok(()),
-            _ = terminate.recv() => Ok(()),
+            signal = signals.next() => {
+                tracing::info!(signal, "told to end");
+                Ok(())
+            }
             Some(failure) = failure.recv() => {
                 ends_well = failure.ends_well;
                 Err(failure.error)

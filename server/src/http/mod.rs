@@ -18,7 +18,6 @@ mod body;
 mod cors;
 mod error;
 mod etag;
-mod failures;
 mod files;
 mod front;
 mod gate;

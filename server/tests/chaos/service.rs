@@ -17,7 +17,6 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 use crate::board::Board;
-use crate::client::TOKEN;
 use crate::leash::Leash;
 use crate::plan::Shape;
 
@@ -154,7 +153,6 @@ impl Service {
                 command.env_remove(name);
             }
         }
-        command.env("TALLYFLOW_TOKEN", TOKEN);
         command.args(["-w", &shape.workers.to_string()]);
         if shape.processes > 1 {
             command.args([

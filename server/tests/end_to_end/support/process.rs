@@ -10,7 +10,6 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::client::TOKEN;
 use super::{Client, until, votes};
 
 /// What the server says on standard output once it listens.
@@ -24,35 +23,20 @@ pub struct Server {
     child: Child,
     address: SocketAddr,
     home: Home,
-    /// What it has said before that.
-    greeting: String,
 }
 
 /// The directory of a server: its data and its register.
 pub struct Home {
     directory: TempDir,
-    /// Whether its servers are given the token of the tests.
-    has_token: bool,
 }
 
 impl Home {
     /// A directory with a register and no votes.
     pub fn new() -> Home {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let home = Home {
-            directory,
-            has_token: true,
-        };
+        let home = Home { directory };
         home.write_register(&votes::register());
         home
-    }
-
-    /// The same for servers that are given no token.
-    pub fn without_token(self) -> Home {
-        Home {
-            has_token: false,
-            ..self
-        }
     }
 
     /// Replaces the register.
@@ -73,14 +57,12 @@ impl Home {
         self.path().join("register.json")
     }
 
-    fn command(&self, flags: &[&str]) -> Command {
+    /// What starts a server here with flags.
+    pub fn command(&self, flags: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tallyflow"));
         command.current_dir(self.path());
         for (name, _) in std::env::vars().filter(|(name, _)| is_ours(name)) {
             command.env_remove(name);
-        }
-        if self.has_token && !flags.iter().any(|flag| flag.starts_with("--token")) {
-            command.env("TALLYFLOW_TOKEN", TOKEN);
         }
         command.arg("--data").arg(self.path().join("data"));
         let says_register = |flag: &&str| ["--demo", "--postgres", "--register"].contains(flag);
@@ -97,28 +79,39 @@ impl Home {
     /// Starts a server here, and waits until it serves results.
     pub fn start(self, flags: &[&str]) -> Server {
         let mut command = self.command(flags);
-        command.stdout(Stdio::piped()).stderr(Stdio::inherit());
+        command.stderr(Stdio::inherit());
+        self.start_by(command)
+    }
+
+    /// Starts a server by a command whose standard output is left to be read here.
+    pub fn start_by(self, mut command: Command) -> Server {
+        command.stdout(Stdio::piped());
         let mut child = command.spawn().expect("the server starts");
         let stdout = child.stdout.take().expect("standard output is piped");
-        let mut greeting = String::new();
         let line = BufReader::new(stdout)
             .lines()
             .map_while(Result::ok)
-            .find_map(|line| {
-                let address = line.strip_prefix(LISTENS).map(str::trim);
-                greeting.push_str(&format!("{line}\n"));
-                address.map(str::to_string)
-            });
+            .find_map(|line| Some(line.strip_prefix(LISTENS)?.trim().to_string()));
         let address = line.expect("the server says where it listens");
         let address = address.parse().expect("the server listens on an address");
+        self.wait(child, address)
+    }
+
+    /// Starts a server by a command that names the address; its output is the caller's.
+    pub fn start_at(self, mut command: Command, address: SocketAddr) -> Server {
+        let child = command.spawn().expect("the server starts");
+        self.wait(child, address)
+    }
+
+    fn wait(self, child: Child, address: SocketAddr) -> Server {
         let server = Server {
             child,
             address,
             home: self,
-            greeting,
         };
         until("the server is ready", || {
-            (server.client().get("/readyz").status == 200).then_some(())
+            let answer = server.client().try_send("GET", "/readyz", &[], b"");
+            answer.is_ok_and(|it| it.status == 200).then_some(())
         });
         server
     }
@@ -158,11 +151,6 @@ impl Server {
         self.address
     }
 
-    /// What it has said until it listened.
-    pub fn greeting(&self) -> &str {
-        &self.greeting
-    }
-
     /// A client of it.
     pub fn client(&self) -> Client {
         Client::new(self.address)
@@ -190,19 +178,37 @@ impl Server {
     }
 
     /// Asks it to end, as an operator does, and says how it did.
-    pub fn terminate(mut self) -> (ExitStatus, Home) {
-        let told = Command::new("kill")
-            .arg(self.child.id().to_string())
-            .status();
-        assert!(told.expect("kill runs").success(), "the signal is sent");
-        let ended = self.child.wait().expect("the server has ended");
+    pub fn terminate(self) -> (ExitStatus, Home) {
+        self.end_by("TERM")
+    }
+
+    /// Sends it a signal that ends it, and says how it ended.
+    pub fn end_by(mut self, signal: &str) -> (ExitStatus, Home) {
+        self.signal(signal);
+        let ended = until("the server has ended", || {
+            self.child.try_wait().expect("it can be waited for")
+        });
         (ended, self.take_home())
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: &str) {
+        let mut kill = Command::new("kill");
+        kill.args(["-s", signal, &self.child.id().to_string()]);
+        assert!(
+            kill.status().expect("kill runs").success(),
+            "the signal is sent"
+        );
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     fn take_home(&mut self) -> Home {
         let empty = Home {
             directory: tempfile::tempdir().expect("a temporary directory"),
-            has_token: self.home.has_token,
         };
         std::mem::replace(&mut self.home, empty)
     }
