@@ -19,7 +19,7 @@ USER tallyflow
 WORKDIR /data
 VOLUME /data
 EXPOSE 8080
-# Outside of a container it would be loopback; a token is needed for this, see --token.
+# Outside of a container it would be loopback.
 ENV TALLYFLOW_LISTEN=0.0.0.0:8080 TALLYFLOW_DATA=/data
 HEALTHCHECK --interval=5s --timeout=3s --start-period=60s \
     CMD curl -fsS http://127.0.0.1:8080/healthz || exit 1

@@ -105,8 +105,17 @@ pub(crate) struct Sending {
     /// Write the totals that must come out to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) expect: Option<PathBuf>,
-    /// The server's token, for http.
-    #[arg(long, env = "TALLYFLOW_TOKEN", hide_env_values = true)]
+    /// The file of the server's token, for http: `token` in its data directory.
+    #[arg(long, env = "TALLYFLOW_TOKEN_FILE", value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// That token itself; shows in the list of processes, but not if given as TALLYFLOW_TOKEN.
+    #[arg(
+        long,
+        env = "TALLYFLOW_TOKEN",
+        value_name = "TEXT",
+        hide_env_values = true,
+        conflicts_with = "token_file"
+    )]
     pub(crate) token: Option<String>,
     /// Requests at one time, for http.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]

@@ -4,10 +4,10 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::time::{Instant, SystemTime};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use producer::election::{Evening, Simulation};
-use producer::target::{self, HttpOptions, KafkaOptions, TargetOptions};
+use producer::target::{self, Address, HttpOptions, KafkaOptions, TargetOptions};
 use producer::{Election, Options, Replay, TargetError, deliver};
 
 use crate::command::{Command, Format, Sending, What};
@@ -84,21 +84,45 @@ fn send(election: Election, sending: Sending) -> anyhow::Result<()> {
     print(&report::text(&expected, &delivery, sent, seconds))
 }
 
-fn target_options(sending: &Sending) -> Result<TargetOptions, TargetError> {
+fn target_options(sending: &Sending) -> anyhow::Result<TargetOptions> {
     let client = sending.kafka_options.iter();
     let client = client.map(|typed| KafkaOptions::client_option(typed));
     Ok(TargetOptions {
         http: HttpOptions {
-            token: sending.token.clone(),
+            token: token(sending)?,
             connections: sending.connections.into(),
             ..HttpOptions::default()
         },
         kafka: KafkaOptions {
-            client: client.collect::<Result<_, _>>()?,
+            client: client.collect::<Result<_, TargetError>>()?,
             partitions: sending.partitions,
             ..KafkaOptions::default()
         },
     })
+}
+
+/// The token for a server; other targets want none.
+fn token(sending: &Sending) -> anyhow::Result<Option<String>> {
+    if !matches!(sending.to, Address::Http(_)) {
+        return Ok(None);
+    }
+    let Some(file) = &sending.token_file else {
+        let given = sending.token.clone();
+        return given.map(Some).context(
+            "a server wants its token: give the file that holds it with --token-file (`token` in \
+             the server's data directory, as it says when it starts), or the token itself as \
+             TALLYFLOW_TOKEN",
+        );
+    };
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("could not read the token in '{}'", file.display()))?;
+    let line = text.lines().next().unwrap_or_default().trim();
+    ensure!(
+        !line.is_empty(),
+        "there is no token in '{}'",
+        file.display()
+    );
+    Ok(Some(line.to_string()))
 }
 
 /// Moves the evening where asked to, and sees that it lies in the past.

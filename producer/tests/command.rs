@@ -10,7 +10,10 @@ use recount::recount;
 
 fn producer(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_producer"));
-    command.env_remove("TALLYFLOW_TOKEN").args(arguments);
+    for name in ["TALLYFLOW_TOKEN", "TALLYFLOW_TOKEN_FILE"] {
+        command.env_remove(name);
+    }
+    command.args(arguments);
     command.output().expect("the command can be run")
 }
 
@@ -154,6 +157,21 @@ fn what_cannot_be_done_is_said() {
                 "9000-01-01T00:00:00Z",
             ],
             "in the future",
+        ),
+        (
+            &["replay", "uk-2019", "--to", "http://127.0.0.1:1"],
+            "--token-file",
+        ),
+        (
+            &[
+                "replay",
+                "uk-2019",
+                "--to",
+                "http://127.0.0.1:1",
+                "--token-file",
+                "/nowhere/token",
+            ],
+            "could not read the token in '/nowhere/token'",
         ),
         (&["register"], "required"),
     ] {

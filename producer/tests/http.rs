@@ -4,6 +4,7 @@ mod recount;
 mod server;
 
 use std::ops::ControlFlow;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -128,6 +129,35 @@ fn all_is_stored_and_what_is_malformed_turned_away() {
 }
 
 #[test]
+fn the_command_shows_the_token_of_a_file() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let file = folder.path().join("token");
+    std::fs::write(&file, "secret-of-a-file\nanother line\n").expect("it is written");
+    let log = Log::default();
+    let shared = log.clone();
+    let address = serve(move |request| match request.header("authorization") {
+        Some("Bearer secret-of-a-file") => store(&shared, request),
+        _ => Answer::Status(401, String::new()),
+    });
+    let to = format!("http://{address}");
+    let given = ["TALLYFLOW_TOKEN", "TALLYFLOW_TOKEN_FILE"];
+    for by_flag in [true, false] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_producer"));
+        for name in given {
+            command.env_remove(name);
+        }
+        command.args(["simulate", "--voters", "50", "--to", &to]);
+        match by_flag {
+            true => command.arg("--token-file").arg(&file),
+            false => command.env("TALLYFLOW_TOKEN_FILE", &file),
+        };
+        let output = command.output().expect("the command can be run");
+        assert!(output.status.success(), "{output:?}");
+    }
+    assert_eq!(log.lock().expect("no test panics with the log").len(), 100);
+}
+
+#[test]
 fn a_busy_or_forgetful_server_gets_the_same_again() {
     let log = Log::default();
     let mut replay = replay(SHARES);
@@ -191,8 +221,8 @@ fn answers_that_no_patience_mends_are_errors() {
         none,
         "status 400: line 3: missing_field",
     );
-    check_error(401, "", none, "--token");
-    check_error(403, "", none, "loopback");
+    check_error(401, "", none, "--token-file");
+    check_error(403, "ask localhost", none, "status 403: ask localhost");
     check_error(404, "", none, "is it a tallyflow server?");
     check_error(413, "", none, "status 413");
     check_error(202, r#"{"stored":1}"#, none, "acknowledged 1 of");

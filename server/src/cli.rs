@@ -231,14 +231,20 @@ pub struct Args {
     #[arg(value_parser = parse_duration)]
     pub horizon: Duration,
 
-    /// What writers must send as `Authorization: Bearer`; without it, loopback only
+    /// What writers must send as `Authorization: Bearer`, 16 characters or more; shows in the
+    /// list of processes, so rather use --token-file [default: one made in the data directory]
     #[arg(
         long,
         env = "TALLYFLOW_TOKEN",
         value_name = "TEXT",
-        hide_env_values = true
+        hide_env_values = true,
+        conflicts_with = "token_file"
     )]
     pub token: Option<String>,
+
+    /// A file whose first line is that token
+    #[arg(long, env = "TALLYFLOW_TOKEN_FILE", value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
 
     /// Let pages of this origin read the answers; `*` for all; may be given more than once
     #[arg(

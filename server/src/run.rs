@@ -1,5 +1,7 @@
 //! Starts everything in order, waits for the end, and ends it in order.
 
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -29,6 +31,7 @@ use crate::sink::{Follower, aggregates, results, votes};
 use crate::source::embedded::EmbeddedLog;
 use crate::source::kafka::{KafkaLog, KafkaSettings};
 use crate::source::{Log, Writer};
+use crate::token::{self, Token, TokenError};
 use crate::warnings::Warnings;
 use crate::{demo, http, output};
 
@@ -42,15 +45,19 @@ const HELPER_ENDS_MAX: Duration = Duration::from_secs(2);
 pub fn run(args: &Args, plan: Plan) -> anyhow::Result<()> {
     check_topic(&args.topic)?;
     let settings = http_settings(args)?;
-    settings.check()?;
+    let given = given_token(args)?;
     let runtime = tokio::runtime::Runtime::new().context("could not start the runtime")?;
     let signals = runtime.block_on(async { Signals::listen() });
     let signals = signals.context("could not listen for signals")?;
     let listener = runtime.block_on(async { settings.bind() })?;
     let warnings = Warnings::default();
     let log = open_log(args, &plan, &warnings)?;
+    let token = match given {
+        Some(token) => token,
+        None => keep_token(&plan.data, listener.local_addr()?)?,
+    };
     let service = Service::new(args, plan, &log, runtime.handle().clone(), warnings);
-    let outcome = runtime.block_on(service.serve(listener, settings, signals, &log));
+    let outcome = runtime.block_on(service.serve(listener, settings, token, signals, &log));
     // Whatever else failed, what was acknowledged is safe and the directory is given free.
     let closed = log.close();
     outcome.and(closed)
@@ -59,12 +66,28 @@ pub fn run(args: &Args, plan: Plan) -> anyhow::Result<()> {
 fn http_settings(args: &Args) -> anyhow::Result<http::Settings> {
     Ok(http::Settings {
         listen: args.listen,
-        token: args.token.clone(),
         cors: http::Origins::parse(&args.cors_origins.join(","))?,
         frames: http::Origins::parse(&args.frame_origins.join(","))?,
         topic: args.topic.clone(),
         ..http::Settings::default()
     })
+}
+
+/// The token that the command line gives.
+fn given_token(args: &Args) -> Result<Option<Token>, TokenError> {
+    match (&args.token, &args.token_file) {
+        (Some(text), _) => Token::parse(text).map(Some),
+        (None, Some(file)) => Token::read(file).map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The token of the data directory, made at the first start; says how to write with it.
+fn keep_token(data: &Path, listen: SocketAddr) -> anyhow::Result<Token> {
+    let (token, file) = Token::kept(data)?;
+    let file = std::path::absolute(&file).unwrap_or(file);
+    output::announce(&token::how_to_write(&file, listen));
+    Ok(token)
 }
 
 fn check_topic(topic: &str) -> anyhow::Result<()> {
@@ -253,6 +276,7 @@ impl Service {
         self: Arc<Service>,
         listener: tokio::net::TcpListener,
         settings: http::Settings,
+        token: Token,
         mut signals: Signals,
         log: &AnyLog,
     ) -> anyhow::Result<()> {
@@ -260,6 +284,7 @@ impl Service {
         let address = listener.local_addr()?;
         let parts = http::Parts {
             settings,
+            token,
             publisher: self.publisher.clone(),
             writer: log.writer(),
             status: Arc::clone(&self.facts) as _,

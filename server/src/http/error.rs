@@ -5,18 +5,6 @@ use std::net::SocketAddr;
 /// An operating failure of the HTTP server; fatal at the start.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
-    /// Open to the network without a token.
-    #[error(
-        "refusing to listen on {listen} without a token: anybody in reach could vote; set \
-         TALLYFLOW_TOKEN, or listen on 127.0.0.1"
-    )]
-    NoToken {
-        /// Where to listen.
-        listen: SocketAddr,
-    },
-    /// A token that anybody can show.
-    #[error("the token is empty: set TALLYFLOW_TOKEN to a secret, or leave it out on loopback")]
-    EmptyToken,
     /// An origin that no browser sends.
     #[error("'{origin}' is no origin: write it as https://results.example.org, or * for all")]
     Origin {

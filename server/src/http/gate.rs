@@ -1,5 +1,5 @@
-//! What holds for every request: known path, known method, HEAD, CORS, headers of safety, and
-//! the count of what was answered. Behind it the routes see GET and POST only.
+//! What holds for every request: our name, known path, known method, HEAD, CORS, headers of safety,
+//! and the count of what was answered. Behind it the routes see GET and POST only.
 
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use warp::reply::Response;
 use super::metrics::count_request;
 use super::problem::Problem;
 use super::routes::{Api, Route};
+use super::rules;
 use super::server::{Arrival, State};
 use super::settings::Origins;
 use super::socket::Connection;
@@ -35,17 +36,14 @@ pub async fn pass(
     let route = Route::of(request.uri().path());
     let method = request.method().clone();
     let origin = request.headers().get(ORIGIN).cloned();
-    let mut response = match route {
-        None => Problem::not_found(
-            "unknown-route",
-            "there is nothing here",
-            "/openapi.json lists the routes",
-        )
-        .into(),
-        Some(route) if !route.allows(&method) => not_allowed(route),
-        Some(_) if method == Method::OPTIONS => Response::default(),
-        Some(_) => ask(api, connection, request).await,
+    let is_loopback = state.settings.is_loopback();
+    let mut response = match rules::check_name(is_loopback, request.uri(), request.headers()) {
+        Ok(()) => answer(api, route, connection.clone(), request).await,
+        Err(problem) => problem.into(),
     };
+    if response.status() == StatusCode::UNAUTHORIZED {
+        state.failures.note(connection.from()).await;
+    }
     let headers = response.headers_mut();
     state.settings.cors.allow(origin.as_ref(), headers);
     if let Some(route) = route.filter(|_| method == Method::OPTIONS) {
@@ -64,12 +62,28 @@ pub async fn pass(
     response
 }
 
+async fn answer(
+    api: &Api,
+    route: Option<&Route>,
+    connection: Arc<Connection>,
+    request: Request<Incoming>,
+) -> Response {
+    let method = request.method();
+    match route {
+        None => Problem::not_found(
+            "unknown-route",
+            "there is nothing here",
+            "/openapi.json lists the routes",
+        )
+        .into(),
+        Some(route) if !route.allows(method) => not_allowed(route),
+        Some(_) if method == Method::OPTIONS => Response::default(),
+        Some(_) => ask(api, connection, request).await,
+    }
+}
+
 async fn ask(api: &Api, connection: Arc<Connection>, mut request: Request<Incoming>) -> Response {
-    let arrival = Arrival {
-        uri: request.uri().clone(),
-        connection,
-    };
-    request.extensions_mut().insert(arrival);
+    request.extensions_mut().insert(Arrival { connection });
     if request.method() == Method::HEAD {
         // hyper knows what was asked and sends the head alone.
         *request.method_mut() = Method::GET;

@@ -132,6 +132,10 @@ fn read_tick(state: &State) {
 fn describe() {
     use metrics::{describe_counter, describe_gauge, describe_histogram};
     describe_counter!("tallyflow_http_requests_total", "requests answered");
+    describe_counter!(
+        "tallyflow_authentication_failures_total",
+        "requests without the right token"
+    );
     describe_counter!("tallyflow_votes_stored_total", "votes stored by POST");
     describe_counter!(
         "tallyflow_log_lines_lost_total",

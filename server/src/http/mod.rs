@@ -18,6 +18,7 @@ mod body;
 mod cors;
 mod error;
 mod etag;
+mod failures;
 mod files;
 mod front;
 mod gate;

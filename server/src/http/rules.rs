@@ -1,9 +1,11 @@
-//! Who may write: the token, or on loopback nothing that a web page could send.
+//! Who may ask, and who may write.
 //!
-//! Without a token the server listens on loopback only, and a browser there is still open to
-//! every page that its user visits. Three checks keep such pages out: a content type that needs
-//! a preflight, a `Host` that no rebound name has, and no `Origin` but our own. Pure: headers
-//! in, verdict out.
+//! A server that listens on loopback is open to every program of its machine, and two of them bring
+//! strangers along: a browser, to every page that its user visits, and a proxy, to everybody. So
+//! where a request comes from says nothing. Writing wants the token, always. And on loopback every
+//! request wants a loopback name in `Host`, which a page under a name that was bound to this
+//! machine (DNS rebinding) does not have, and a write no `Origin` but our own. Pure: headers in,
+//! verdict out.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -14,6 +16,7 @@ use warp::http::header::{
 use warp::http::{StatusCode, Uri};
 
 use super::problem::Problem;
+use crate::token::Token;
 
 /// The two forms of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,29 +27,50 @@ pub enum Form {
     Lines,
 }
 
-/// Whether a request may write, and in which form its body is.
-pub fn check(token: Option<&str>, uri: &Uri, headers: &HeaderMap) -> Result<Form, Problem> {
-    match token {
-        Some(token) => authorized(token, headers)?,
-        None => from_here(uri, headers)?,
+/// Whether a request is for us by name. One without `Host` (HTTP/1.0) is not: it costs its sender
+/// a header, and there is no exception that a page could aim at.
+pub fn check_name(is_loopback: bool, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+    if !is_loopback {
+        return Ok(());
     }
+    let by_host = single(headers, &HOST).is_some_and(names_loopback);
+    // The absolute form of a request's target overrides `Host` (RFC 9112, 3.2.2).
+    let by_target = uri.authority().is_none_or(|it| names_loopback(it.as_str()));
+    if by_host && by_target {
+        return Ok(());
+    }
+    Err(forbidden(
+        "foreign-host",
+        "the service listens on this machine only: ask http://localhost or a loopback address; a \
+         proxy must send 'Host: localhost'",
+    ))
+}
+
+/// Whether a request may write, and in which form its body is.
+pub fn check(token: &Token, is_loopback: bool, headers: &HeaderMap) -> Result<Form, Problem> {
+    if is_loopback {
+        from_no_other_page(headers)?;
+    }
+    authorize(token, headers)?;
     form(headers)
 }
 
-fn authorized(token: &str, headers: &HeaderMap) -> Result<(), Problem> {
+/// Whether a request shows the token.
+fn authorize(token: &Token, headers: &HeaderMap) -> Result<(), Problem> {
     let shown = single(headers, &AUTHORIZATION).and_then(|value| {
         let (scheme, shown) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| shown.trim())
     });
-    // Hashes of fixed length are compared in constant time: nothing tells how much fits.
     match shown {
-        Some(shown) if blake3::hash(shown.as_bytes()) == blake3::hash(token.as_bytes()) => Ok(()),
+        Some(shown) if token.matches(shown) => Ok(()),
         Some(_) => Err(unauthorized(
-            "the token is wrong",
+            "the token is wrong: it is in the file 'token' of the service's data directory, unless \
+             the service was given another",
             r#", error="invalid_token""#,
         )),
         None => Err(unauthorized(
-            "send the header 'Authorization: Bearer' with the token",
+            "send the header 'Authorization: Bearer TOKEN': the token is in the file 'token' of the \
+             service's data directory, unless the service was given another",
             "",
         )),
     }
@@ -64,34 +88,23 @@ fn unauthorized(detail: &str, error: &str) -> Problem {
     .header(WWW_AUTHENTICATE, challenge)
 }
 
-/// Refuses what came by another name or from another page than our own.
-fn from_here(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
-    let forbidden = |detail| {
-        let title = "this request may not write";
-        Problem::new(StatusCode::FORBIDDEN, "forbidden", title, detail)
-    };
-    let Some(host) = single(headers, &HOST).filter(|host| is_loopback(host)) else {
-        return Err(forbidden(
-            "without a token, 'Host' must be localhost or a loopback address",
-        ));
-    };
-    // The absolute form of a request's target overrides `Host` (RFC 9112, 3.2.2).
-    if uri
-        .authority()
-        .is_some_and(|authority| !is_loopback(authority.as_str()))
-    {
-        return Err(forbidden(
-            "without a token, the target must be a loopback address",
-        ));
-    }
+/// Refuses what another page than our own sends.
+fn from_no_other_page(headers: &HeaderMap) -> Result<(), Problem> {
+    let host = single(headers, &HOST).unwrap_or_default();
     let foreign = headers.contains_key(ORIGIN)
         && !single(headers, &ORIGIN).is_some_and(|origin| is_origin_of(origin, host));
     if foreign {
         return Err(forbidden(
-            "without a token, pages of other origins may not write",
+            "foreign-origin",
+            "the service listens on this machine only, and pages of other origins may not write",
         ));
     }
     Ok(())
+}
+
+fn forbidden(kind: &str, detail: &str) -> Problem {
+    let title = "this request is not let in";
+    Problem::new(StatusCode::FORBIDDEN, kind, title, detail)
 }
 
 fn form(headers: &HeaderMap) -> Result<Form, Problem> {
@@ -143,7 +156,7 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 }
 
 /// Whether `host[:port]` is localhost, in 127.0.0.0/8, or `[::1]`.
-fn is_loopback(authority: &str) -> bool {
+fn names_loopback(authority: &str) -> bool {
     let (host, port) = match authority.rsplit_once(':') {
         // The last colon of an address in brackets is none of a port.
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),

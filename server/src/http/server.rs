@@ -7,8 +7,9 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -19,11 +20,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use warp::http::{Request, Uri};
+use warp::http::Request;
 use warp::reply::Response;
 
 use super::body::Bodies;
 use super::error::HttpError;
+use super::failures::Failures;
 use super::front::FrontPage;
 use super::gate;
 use super::metrics::{self, Metrics};
@@ -36,6 +38,7 @@ use super::status::StatusSource;
 use super::stream::Streams;
 use crate::publish::Publisher;
 use crate::source::Writer;
+use crate::token::Token;
 
 /// The most that a connection's head, and the frames that wait in it, take.
 const BUFFER_BYTES_MAX: usize = 64 << 10;
@@ -56,6 +59,8 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 pub struct Parts {
     /// What it is told.
     pub settings: Settings,
+    /// What writers must show.
+    pub token: Token,
     /// What it shows.
     pub publisher: Publisher,
     /// Where votes go.
@@ -69,6 +74,8 @@ pub struct Parts {
 pub struct State {
     /// What the server is told.
     pub settings: Arc<Settings>,
+    /// What writers must show.
+    pub token: Token,
     /// The page itself, as it was served last.
     pub front: Arc<FrontPage>,
     /// What it shows.
@@ -79,6 +86,8 @@ pub struct State {
     pub status: Arc<dyn StatusSource>,
     /// The open streams.
     pub streams: Arc<Streams>,
+    /// Failed authentications.
+    pub failures: Failures,
     /// What is counted.
     pub metrics: Metrics,
     /// What renders it.
@@ -92,8 +101,6 @@ pub struct State {
 /// What a request is besides its method, path and headers.
 #[derive(Clone)]
 pub struct Arrival {
-    /// Its target as it was sent.
-    pub uri: Uri,
     /// The connection that it came by.
     pub connection: Arc<Connection>,
 }
@@ -110,11 +117,6 @@ pub async fn serve(
     mut shutdown: watch::Receiver<bool>,
 ) -> Result<(), HttpError> {
     let listen = listener.local_addr().map_err(HttpError::Listener)?;
-    Settings {
-        listen,
-        ..parts.settings.clone()
-    }
-    .check()?;
     let connections_max = open_files::allow(parts.settings.limits.connections_max);
     let state = state(parts, connections_max, shutdown.clone());
     let limits = state.settings.limits.clone();
@@ -134,14 +136,18 @@ pub async fn serve(
             Some(_) = tasks.join_next() => continue,
             _ = upkeep.tick() => {
                 recorder.iter().for_each(PrometheusHandle::run_upkeep);
+                server.state.failures.say(Instant::now());
                 continue;
             }
             () = ended(&mut shutdown) => break,
         };
         match accepted {
-            Ok((stream, _)) => match places.clone().try_acquire_owned() {
+            Ok((stream, peer)) => match places.clone().try_acquire_owned() {
                 Ok(place) => {
-                    drop(tasks.spawn(server.clone().converse(stream, place, shutdown.clone())));
+                    let talk = server
+                        .clone()
+                        .converse(stream, peer, place, shutdown.clone());
+                    drop(tasks.spawn(talk));
                 }
                 Err(_) => server.refuse(stream, &refusals),
             },
@@ -173,9 +179,11 @@ fn state(parts: Parts, connections_max: usize, shutdown: watch::Receiver<bool>) 
         writes: Arc::new(Semaphore::new(limits.writes_max)),
         front: Arc::default(),
         settings: Arc::new(parts.settings),
+        token: parts.token,
         publisher: parts.publisher,
         writer: parts.writer,
         status: parts.status,
+        failures: Failures::default(),
         metrics: Metrics::default(),
         recorder,
         bodies: Bodies::default(),
@@ -187,6 +195,7 @@ impl Server {
     async fn converse(
         self: Arc<Self>,
         stream: TcpStream,
+        peer: SocketAddr,
         place: OwnedSemaphorePermit,
         mut shutdown: watch::Receiver<bool>,
     ) {
@@ -195,7 +204,7 @@ impl Server {
         let open = self.state.metrics.connections_open.clone();
         open.increment(1.0);
         let limits = &self.state.settings.limits;
-        let connection = Arc::new(Connection::default());
+        let connection = Arc::new(Connection::new(peer.ip()));
         let metrics = self.state.metrics.clone();
         let socket = Socket::new(stream, connection.clone(), metrics, limits.stall_timeout);
         let answer = service_fn(|request: Request<Incoming>| {

@@ -1,4 +1,4 @@
-//! What the HTTP server is told: addresses, the token, who may read across origins, limits.
+//! What the HTTP server is told: addresses, who may read across origins, limits.
 //!
 //! A value that the command line fills in once. Everything that a stranger can make grow has
 //! its limit here.
@@ -22,8 +22,6 @@ const SEND_BUFFER_BYTES: u32 = 256 << 10;
 pub struct Settings {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// What writers must show; `None` leaves writing open on loopback only.
-    pub token: Option<String>,
     /// Which origins' pages may read.
     pub cors: Origins,
     /// Which origins' pages may show ours in a frame.
@@ -90,7 +88,6 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            token: None,
             cors: Origins::None,
             frames: Origins::None,
             topic: "votes".to_string(),
@@ -131,20 +128,13 @@ impl Origins {
 }
 
 impl Settings {
-    /// Refuses what must not run: open to a network, and open to write.
-    pub fn check(&self) -> Result<(), HttpError> {
-        match &self.token {
-            Some(token) if token.trim().is_empty() => Err(HttpError::EmptyToken),
-            None if !self.listen.ip().is_loopback() => Err(HttpError::NoToken {
-                listen: self.listen,
-            }),
-            _ => Ok(()),
-        }
+    /// Whether only programs of this machine can connect, a proxy and a browser among them.
+    pub fn is_loopback(&self) -> bool {
+        self.listen.ip().to_canonical().is_loopback()
     }
 
-    /// Checks the settings and binds the address.
+    /// Binds the address.
     pub fn bind(&self) -> Result<TcpListener, HttpError> {
-        self.check()?;
         let bind = || {
             let socket = match self.listen {
                 SocketAddr::V4(_) => TcpSocket::new_v4()?,
@@ -167,28 +157,27 @@ impl Settings {
 mod tests {
     use super::*;
 
-    fn check(listen: &str, token: Option<&str>) -> bool {
-        let listen = listen.parse().expect("an address");
-        let token = token.map(str::to_string);
-        Settings {
-            listen,
-            token,
-            ..Settings::default()
-        }
-        .check()
-        .is_ok()
-    }
-
     #[test]
-    fn elsewhere_than_loopback_a_token_is_needed() {
-        assert!(check("127.0.0.1:8080", None));
-        assert!(check("127.9.9.9:8080", None));
-        assert!(check("[::1]:8080", None));
-        assert!(!check("0.0.0.0:8080", None));
-        assert!(!check("[::]:8080", None));
-        assert!(!check("192.168.1.5:8080", None));
-        assert!(check("0.0.0.0:8080", Some("secret")));
-        assert!(!check("127.0.0.1:8080", Some(" ")));
+    fn loopback_is_loopback_however_it_is_written() {
+        let is_loopback = |listen: &str| {
+            let listen = listen.parse().expect("an address");
+            Settings {
+                listen,
+                ..Settings::default()
+            }
+            .is_loopback()
+        };
+        for listen in [
+            "127.0.0.1:8080",
+            "127.9.9.9:8080",
+            "[::1]:8080",
+            "[::ffff:127.0.0.1]:80",
+        ] {
+            assert!(is_loopback(listen), "{listen}");
+        }
+        for listen in ["0.0.0.0:8080", "[::]:8080", "192.168.1.5:8080"] {
+            assert!(!is_loopback(listen), "{listen}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! (the kernel's) and above (hyper's), and by changes being merged while it does not drain.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,8 +19,9 @@ use tokio::time::Sleep;
 use super::metrics::Metrics;
 
 /// What is known of a connection while it lives.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Connection {
+    from: IpAddr,
     streaming: AtomicBool,
 }
 
@@ -34,6 +36,19 @@ pub struct Socket {
 }
 
 impl Connection {
+    /// A connection from an address.
+    pub fn new(from: IpAddr) -> Connection {
+        Connection {
+            from,
+            streaming: AtomicBool::new(false),
+        }
+    }
+
+    /// Where it comes from; says nothing of who may do what.
+    pub fn from(&self) -> IpAddr {
+        self.from
+    }
+
     /// Says that what it sends from now on is a stream.
     pub fn set_streaming(&self) {
         self.streaming.store(true, Ordering::Relaxed);

@@ -22,7 +22,7 @@ use super::body::{self, Body};
 use super::lines::{self, Refused};
 use super::problem::Problem;
 use super::rules::{self, Form};
-use super::server::{Arrival, State};
+use super::server::State;
 use crate::publish::json;
 use crate::source::{Appended, LogError, Message};
 
@@ -50,8 +50,8 @@ pub enum Failures {
     /// The token is missing or wrong. Nothing is stored.
     #[response(status = 401, content_type = "application/problem+json")]
     Unauthorized(#[to_schema] Problem),
-    /// Without a token: the request comes by a foreign name or from a foreign page. Nothing is
-    /// stored.
+    /// While the service listens on loopback: the request comes by a foreign name or from a
+    /// foreign page. Nothing is stored.
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(#[to_schema] Problem),
     /// The body did not arrive in time. Nothing is stored.
@@ -84,21 +84,16 @@ pub enum Failures {
             "location": "213", "timestamp": "2013-11-03T14:05:09.123-05:00"})),
         (String = "application/x-ndjson"),
     )),
-    security((), ("token" = [])),
+    security(("token" = [])),
     responses((status = 202, description = "Stored", body = Stored), Failures,
 ))]
-pub async fn post<S, B>(
-    state: State,
-    arrival: Arrival,
-    headers: HeaderMap,
-    body: S,
-) -> Result<Response, Problem>
+pub async fn post<S, B>(state: State, headers: HeaderMap, body: S) -> Result<Response, Problem>
 where
     S: Stream<Item = Result<B, warp::Error>> + Send,
     B: Buf,
 {
     let mut body = pin!(body);
-    let (form, read, _writing) = match read(&state, &arrival, &headers, &mut body).await {
+    let (form, read, _writing) = match read(&state, &headers, &mut body).await {
         Ok(read) => read,
         Err(problem) => {
             body::discard(&mut body, &headers, &state.settings.limits).await;
@@ -120,7 +115,6 @@ where
 /// Reads the body of a request that may write.
 async fn read<S, B>(
     state: &State,
-    arrival: &Arrival,
     headers: &HeaderMap,
     body: &mut Pin<&mut S>,
 ) -> Result<(Form, Body, OwnedSemaphorePermit), Problem>
@@ -128,7 +122,7 @@ where
     S: Stream<Item = Result<B, warp::Error>> + Send,
     B: Buf,
 {
-    let form = rules::check(state.settings.token.as_deref(), &arrival.uri, headers)?;
+    let form = rules::check(&state.token, state.settings.is_loopback(), headers)?;
     let Ok(writing) = state.writes.clone().try_acquire_owned() else {
         return Err(Problem::busy(
             "too-many-writes",

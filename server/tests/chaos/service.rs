@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 use crate::board::Board;
+use crate::client::TOKEN;
 use crate::leash::Leash;
 use crate::plan::Shape;
 
@@ -153,6 +154,7 @@ impl Service {
                 command.env_remove(name);
             }
         }
+        command.env("TALLYFLOW_TOKEN", TOKEN);
         command.args(["-w", &shape.workers.to_string()]);
         if shape.processes > 1 {
             command.args([

@@ -104,7 +104,7 @@ fn only_origins_that_were_named_may_read() {
         preflight.header("access-control-allow-methods"),
         Some("GET, HEAD, OPTIONS")
     );
-    // A page that may read may still not write where there is no token.
+    // A page that may read may still not write on loopback.
     let headers = [("Origin", PAGE), ("Content-Type", "application/json")];
     let vote = named.client().send(
         "POST",

@@ -165,7 +165,7 @@ fn what_this_version_cannot_do_it_says() {
         (&["-n", "2"], "belongs to one process"),
         (&["-p", "1"], "go with -n"),
         (&["--topic", "a/b"], "no name for a topic"),
-        (&["--listen", "0.0.0.0:0"], "token"),
+        (&["--token", "secret"], "has 6 characters"),
     ] {
         let output = home.refused(flags);
         let said = String::from_utf8_lossy(&output.stderr);

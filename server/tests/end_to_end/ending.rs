@@ -54,6 +54,11 @@ fn under_nohup_a_hangup_ends_nothing() {
     let mut nohup = std::process::Command::new("nohup");
     nohup.arg(command.get_program()).args(command.get_args());
     nohup.current_dir(home.path());
+    nohup.envs(
+        command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
     let server = home.start_by(nohup);
     checkpointed(&server);
     server.signal("HUP");

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::sync::mpsc;
 
-use crate::support::{Server, votes};
+use crate::support::{Server, TOKEN, votes};
 
 /// The default limit of a body.
 const BODY_BYTES_MAX: usize = 8 << 20;
@@ -68,7 +68,7 @@ fn a_broken_body_stores_nothing() {
     let vote = votes::vote("a");
     let head = format!(
         "POST /api/v1/votes HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n\r\n",
+         Authorization: Bearer {TOKEN}\r\nContent-Length: {}\r\n\r\n",
         vote.len() + 1
     );
     socket.write_all(head.as_bytes()).expect("the head is sent");

@@ -76,6 +76,11 @@ fn a_standard_error_that_is_closed_ends_nothing() {
     shell.args(["-c", "exec \"$0\" \"$@\" 2>&-"]);
     shell.arg(command.get_program()).args(command.get_args());
     shell.current_dir(home.path());
+    shell.envs(
+        command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
     goes_on(home.start_by(shell), "it is closed");
 }
 

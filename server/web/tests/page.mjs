@@ -1,11 +1,12 @@
 //! The dashboard of a running server in a browser: what it shows, and what it does when the line
 //! breaks.
 //!
-//! In come `TALLYFLOW_URL` (the server), `TALLYFLOW_CHROMIUM` (the browser's path) and, to keep
-//! pictures, `TALLYFLOW_PICTURES` (a folder). Run it with `node --test server/web/tests/page.mjs`
+//! In come `TALLYFLOW_URL` (the server), `TALLYFLOW_TOKEN_FILE` (its token's file),
+//! `TALLYFLOW_CHROMIUM` (the browser's path) and, to keep pictures, `TALLYFLOW_PICTURES` (a folder). Run it with `node --test server/web/tests/page.mjs`
 //! after `npm ci` in this folder. The last test casts votes; all others only read.
 
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
@@ -23,11 +24,14 @@ const views = [
 ];
 
 let server;
+let token;
 let browser;
 
 before(async () => {
   assert.ok(process.env.TALLYFLOW_URL, 'set TALLYFLOW_URL to the address of a running server');
+  assert.ok(process.env.TALLYFLOW_TOKEN_FILE, 'set TALLYFLOW_TOKEN_FILE to the file of its token');
   server = new URL(process.env.TALLYFLOW_URL);
+  token = (await readFile(process.env.TALLYFLOW_TOKEN_FILE, 'utf8')).trim();
   browser = await launch();
 });
 
@@ -373,7 +377,7 @@ test('a page that is paused stands still until it is asked to go on', async () =
       vote_id: `paused-${number}`, voter_id: `paused-${number}-${Date.now()}`,
       candidate_id: candidates[0].candidate_id, location: locations.find((row) => row.leaf).location,
     };
-    const headers = { 'content-type': 'application/json' };
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };
     const answer = await fetch(new URL('api/v1/votes', server), { method: 'POST', headers, body: JSON.stringify(event) });
     assert.equal(answer.status, 202);
   };

@@ -11,13 +11,16 @@ import readline from 'node:readline';
 
 import { until } from './browser.mjs';
 
+const TOKEN = 'the-token-of-the-tests';
+
 /** Starts a service on a register and waits until it counts. */
 export async function startService(register) {
   assert.ok(process.env.TALLYFLOW_BINARY, 'set TALLYFLOW_BINARY to the path of the service');
   const directory = await mkdtemp(path.join(os.tmpdir(), 'tallyflow-page-'));
   await writeFile(path.join(directory, 'register.json'), JSON.stringify(register));
   const flags = ['--register', 'register.json', '--listen', '127.0.0.1:0', '--data', 'data'];
-  const options = { cwd: directory, stdio: ['ignore', 'pipe', 'inherit'] };
+  const env = { ...process.env, TALLYFLOW_TOKEN: TOKEN };
+  const options = { cwd: directory, env, stdio: ['ignore', 'pipe', 'inherit'] };
   const service = spawn(path.resolve(process.env.TALLYFLOW_BINARY), flags, options);
   const stop = async () => {
     if (service.exitCode === null) {
@@ -35,7 +38,7 @@ export async function startService(register) {
       return answer.json();
     };
     const vote = async (events) => {
-      const headers = { 'content-type': 'application/x-ndjson' };
+      const headers = { 'content-type': 'application/x-ndjson', authorization: `Bearer ${TOKEN}` };
       const body = events.map((event) => JSON.stringify(event)).join('\n');
       const answer = await fetch(new URL('api/v1/votes', address), { method: 'POST', headers, body });
       assert.equal(answer.status, 202, await answer.text());

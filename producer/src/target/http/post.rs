@@ -123,9 +123,8 @@ impl Poster {
 
     fn refused(&self, answer: &Answer) -> TargetError {
         let detail = match answer.status {
-            401 => "give the server's token with --token or TALLYFLOW_TOKEN".to_string(),
-            403 => "writing without a token is open on loopback only; give the server's token \
-                    with --token or TALLYFLOW_TOKEN"
+            401 => "it has another token: give the one in the file `token` of its data directory \
+                    with --token-file, or as TALLYFLOW_TOKEN"
                 .to_string(),
             404 | 405 => "there is no such route; is it a tallyflow server?".to_string(),
             _ => answer.detail(),

@@ -7,10 +7,14 @@ use serde_json::Value;
 
 use super::DEADLINE;
 
-/// A client that opens a connection for each request.
+/// The token of every server of the tests, but of those that are given another.
+pub const TOKEN: &str = "the-token-of-the-tests";
+
+/// A client that opens a connection for each request, and shows the token where it writes.
 #[derive(Clone, Copy)]
 pub struct Client {
     address: SocketAddr,
+    is_stranger: bool,
 }
 
 /// An answer.
@@ -27,7 +31,18 @@ pub struct Answer {
 impl Client {
     /// A client of a server.
     pub fn new(address: SocketAddr) -> Client {
-        Client { address }
+        Client {
+            address,
+            is_stranger: false,
+        }
+    }
+
+    /// The same without the token.
+    pub fn stranger(self) -> Client {
+        Client {
+            is_stranger: true,
+            ..self
+        }
     }
 
     /// Asks a question.
@@ -46,7 +61,7 @@ impl Client {
         self.send("POST", "/api/v1/votes", &headers, lines.as_bytes())
     }
 
-    /// Sends a request with a `Host` of its own unless the headers have one.
+    /// Sends a request, with `Host` and the token unless the headers have them.
     pub fn send(
         &self,
         method: &str,
@@ -77,6 +92,9 @@ impl Client {
         }
         if !has("content-length") && !has("transfer-encoding") && method == "POST" {
             head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        }
+        if !has("authorization") && method == "POST" && !self.is_stranger {
+            head.push_str(&format!("Authorization: Bearer {TOKEN}\r\n"));
         }
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-pub use client::{Answer, Client};
+pub use client::{Answer, Client, TOKEN, read};
 pub use process::{Home, Server};
 pub use stream::{Event, Stream};
 

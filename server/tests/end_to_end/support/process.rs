@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::client::TOKEN;
 use super::{Client, until, votes};
 
 /// What the server says on standard output once it listens.
@@ -23,20 +24,35 @@ pub struct Server {
     child: Child,
     address: SocketAddr,
     home: Home,
+    /// What it has said before that.
+    greeting: String,
 }
 
 /// The directory of a server: its data and its register.
 pub struct Home {
     directory: TempDir,
+    /// Whether its servers are given the token of the tests.
+    has_token: bool,
 }
 
 impl Home {
     /// A directory with a register and no votes.
     pub fn new() -> Home {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let home = Home { directory };
+        let home = Home {
+            directory,
+            has_token: true,
+        };
         home.write_register(&votes::register());
         home
+    }
+
+    /// The same for servers that are given no token.
+    pub fn without_token(self) -> Home {
+        Home {
+            has_token: false,
+            ..self
+        }
     }
 
     /// Replaces the register.
@@ -64,6 +80,9 @@ impl Home {
         for (name, _) in std::env::vars().filter(|(name, _)| is_ours(name)) {
             command.env_remove(name);
         }
+        if self.has_token && !flags.iter().any(|flag| flag.starts_with("--token")) {
+            command.env("TALLYFLOW_TOKEN", TOKEN);
+        }
         command.arg("--data").arg(self.path().join("data"));
         let says_register = |flag: &&str| ["--demo", "--postgres", "--register"].contains(flag);
         if !flags.iter().any(says_register) {
@@ -88,26 +107,32 @@ impl Home {
         command.stdout(Stdio::piped());
         let mut child = command.spawn().expect("the server starts");
         let stdout = child.stdout.take().expect("standard output is piped");
+        let mut greeting = String::new();
         let line = BufReader::new(stdout)
             .lines()
             .map_while(Result::ok)
-            .find_map(|line| Some(line.strip_prefix(LISTENS)?.trim().to_string()));
+            .find_map(|line| {
+                let address = line.strip_prefix(LISTENS).map(str::trim);
+                greeting.push_str(&format!("{line}\n"));
+                address.map(str::to_string)
+            });
         let address = line.expect("the server says where it listens");
         let address = address.parse().expect("the server listens on an address");
-        self.wait(child, address)
+        self.wait(child, address, greeting)
     }
 
     /// Starts a server by a command that names the address; its output is the caller's.
     pub fn start_at(self, mut command: Command, address: SocketAddr) -> Server {
         let child = command.spawn().expect("the server starts");
-        self.wait(child, address)
+        self.wait(child, address, String::new())
     }
 
-    fn wait(self, child: Child, address: SocketAddr) -> Server {
+    fn wait(self, child: Child, address: SocketAddr, greeting: String) -> Server {
         let server = Server {
             child,
             address,
             home: self,
+            greeting,
         };
         until("the server is ready", || {
             let answer = server.client().try_send("GET", "/readyz", &[], b"");
@@ -149,6 +174,11 @@ impl Server {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What it has said until it listened.
+    pub fn greeting(&self) -> &str {
+        &self.greeting
     }
 
     /// A client of it.
@@ -209,6 +239,7 @@ impl Server {
     fn take_home(&mut self) -> Home {
         let empty = Home {
             directory: tempfile::tempdir().expect("a temporary directory"),
+            has_token: self.home.has_token,
         };
         std::mem::replace(&mut self.home, empty)
     }
