@@ -221,7 +221,7 @@ pub struct Args {
     #[arg(value_parser = parse_duration)]
     pub lateness: Duration,
 
-    /// How long before the watermark windows are served one by one
+    /// How much time the newest cells with votes may hold that are served one by one
     #[arg(
         long,
         env = "TALLYFLOW_HORIZON",
