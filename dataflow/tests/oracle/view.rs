@@ -252,7 +252,7 @@ impl<'a> ContestView<'a> {
     fn oldest_served(&self, horizon_ms: i64) -> Option<i64> {
         let cells: BTreeSet<i64> = self.ballots().map(|ballot| self.cell(ballot)).collect();
         let room = (horizon_ms / self.contest.slide_ms) as usize;
-        let oldest = cells.iter().rev().take(room).last();
+        let oldest = cells.iter().rev().take(room).next_back();
         (cells.len() > room).then(|| oldest.copied().unwrap_or(i64::MAX))
     }
 
