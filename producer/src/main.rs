@@ -3,7 +3,6 @@
 //! Comes in as a command line; goes out as votes to a target and as the totals that must come
 //! out. Counts nothing itself.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -16,8 +15,7 @@ fn main() -> ExitCode {
     match run::run(command::Command::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // That nobody can read it changes nothing of what was done.
-            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }

@@ -7,11 +7,13 @@
 //! Non-guarantee: who opens a connection for each try does not wait for the answers.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use metrics::{Counter, counter};
+
+use super::network::network;
 
 /// How long an answer waits. It waits on its own connection and holds nothing else.
 const DELAY: Duration = Duration::from_millis(500);
@@ -117,14 +119,6 @@ impl Drop for Waiting {
         if count == Some(0) {
             waiting.remove(&self.network);
         }
-    }
-}
-
-/// What one sender may have many of: an address of IPv4, or the /64 of one of IPv6.
-fn network(from: IpAddr) -> IpAddr {
-    match from.to_canonical() {
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
-        v4 => v4,
     }
 }
 

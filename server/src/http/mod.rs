@@ -24,6 +24,7 @@ mod front;
 mod gate;
 mod lines;
 mod metrics;
+mod network;
 mod open_files;
 mod openapi;
 mod problem;

@@ -167,11 +167,12 @@ fn voting(state: &State) -> Api {
     let state = state.clone();
     warp::path!("api" / "v1" / "votes")
         .and(warp::post())
+        .and(warp::ext::get::<Arrival>())
         .and(warp::header::headers_cloned())
         .and(warp::body::stream())
-        .then(move |headers, body| {
+        .then(move |arrival, headers, body| {
             let state = state.clone();
-            async move { respond(votes::post(state, headers, body).await) }
+            async move { respond(votes::post(state, arrival, headers, body).await) }
         })
         .boxed()
 }

@@ -54,13 +54,14 @@ pub struct Limits {
     pub streams_max: usize,
     /// Bytes of one body; more is answered 413.
     pub body_bytes_max: usize,
-    /// Bytes of all bodies in memory at once; more is answered 503.
+    /// Bytes of all bodies in memory at once, and four times those of one address; more is
+    /// answered 503.
     pub bodies_bytes_max: usize,
-    /// Requests that write at once; more are answered 503.
+    /// Requests whose bodies are here and that write at once; more are answered 503.
     pub writes_max: usize,
     /// How long a request's head may take, and a connection may be idle.
     pub header_timeout: Duration,
-    /// How long a body may take.
+    /// How long a body may take; one that comes very slowly gets less.
     pub body_timeout: Duration,
     /// How long a connection may take nothing of what it asked for, before it is dropped.
     pub stall_timeout: Duration,

@@ -32,13 +32,12 @@ mod group;
 mod pace;
 mod subscriber;
 
-/// The longest interval between changes that may be asked for.
-const INTERVAL_MS_MAX: u64 = 60_000;
-
-/// The most groups. Each costs a task and its own encodings, and an interval is free to choose,
-/// so a thousand subscribers must not be able to ask for a thousand encodings of every tick
-/// without end.
-const GROUPS_MAX: usize = 4096;
+/// The intervals that there are, in milliseconds; what is asked for is rounded up to one of them.
+/// Each interval of a contest costs a task and its own encodings, so what is free to choose must
+/// not be free to choose from: there are at most so many groups for each contest.
+const INTERVALS_MS: [u64; 11] = [
+    0, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 60_000,
+];
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -95,13 +94,6 @@ impl Streams {
         if let Some(group) = groups.get(&key) {
             return Ok((group.clone(), group.beats()));
         }
-        if groups.len() >= GROUPS_MAX {
-            return Err(Problem::busy(
-                "too-many-intervals",
-                "too many different intervals are in use",
-                "connect with another 'interval_ms', such as 0 or 1000",
-            ));
-        }
         let Some(tick) = self.publisher.current() else {
             return Err(Problem::catching_up(&self.publisher.progress()));
         };
@@ -143,7 +135,8 @@ impl Drop for Seat {
     params(
         ("contest" = Option<String>, Query, description = "The contest; the default if absent"),
         ("interval_ms" = Option<u64>, Query, maximum = 60000,
-         description = "At most one change in so many milliseconds; 0, every tick, if absent"),
+         description = "At most one change in so many milliseconds, rounded up to 100, 200, 500, \
+            1000, 2000, 5000, 10000, 20000, 30000 or 60000; 0, every tick, if absent"),
         ("after" = Option<u64>, Query, description = "The tick after which to go on"),
         ("Last-Event-ID" = Option<u64>, Header,
          description = "The tick after which to go on; goes before `after`"),
@@ -161,12 +154,9 @@ pub fn stream(
 ) -> Result<Response, Problem> {
     let tick = answers::current(state)?;
     let contest: Arc<str> = answers::contest(&tick, query)?.into();
-    let interval_ms = query
-        .number("interval_ms", 0..=INTERVAL_MS_MAX)?
-        .unwrap_or(0);
+    let interval = interval(query)?;
     let start = start(query, headers)?;
     let seat = state.streams.sit()?;
-    let interval = Duration::from_millis(interval_ms);
     let (group, beats) = state.streams.join(Key { contest, interval })?;
     let place = Place {
         group,
@@ -188,6 +178,14 @@ pub fn stream(
     Ok(response)
 }
 
+/// The interval that there is for the one that is asked for: no change comes sooner than that.
+fn interval(query: &Query) -> Result<Duration, Problem> {
+    let longest = INTERVALS_MS[INTERVALS_MS.len() - 1];
+    let asked_ms = query.number("interval_ms", 0..=longest)?.unwrap_or(0);
+    let at = INTERVALS_MS.partition_point(|interval_ms| *interval_ms < asked_ms);
+    Ok(Duration::from_millis(INTERVALS_MS[at]))
+}
+
 /// Where the subscriber left off. A browser that reconnects repeats its `?after=` and adds the
 /// header, which is newer.
 fn start(query: &Query, headers: &HeaderMap) -> Result<Start, Problem> {
@@ -201,4 +199,22 @@ fn start(query: &Query, headers: &HeaderMap) -> Result<Start, Problem> {
         (_, Some(after)) => Start::After(after),
         _ => Start::Now,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_is_rounded_up_to_one_that_there_is() {
+        let interval_ms = |asked: &str| {
+            let pairs = vec![("interval_ms".to_string(), asked.to_string())];
+            interval(&Query(pairs)).map(|it| it.as_millis()).ok()
+        };
+        for (asked, given) in [("", 0), ("0", 0), ("1", 100), ("100", 100), ("101", 200)] {
+            assert_eq!(interval_ms(asked), Some(given), "{asked}");
+        }
+        assert_eq!(interval_ms("59999"), Some(60_000));
+        assert_eq!(interval_ms("60001"), None);
+    }
 }

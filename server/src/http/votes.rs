@@ -22,7 +22,7 @@ use super::body::{self, Body};
 use super::lines::{self, Refused};
 use super::problem::Problem;
 use super::rules::{self, Form};
-use super::server::State;
+use super::server::{Arrival, State};
 use crate::publish::json;
 use crate::source::{Appended, LogError, Message};
 
@@ -87,13 +87,18 @@ pub enum Failures {
     security(("token" = [])),
     responses((status = 202, description = "Stored", body = Stored), Failures,
 ))]
-pub async fn post<S, B>(state: State, headers: HeaderMap, body: S) -> Result<Response, Problem>
+pub async fn post<S, B>(
+    state: State,
+    arrival: Arrival,
+    headers: HeaderMap,
+    body: S,
+) -> Result<Response, Problem>
 where
     S: Stream<Item = Result<B, warp::Error>> + Send,
     B: Buf,
 {
     let mut body = pin!(body);
-    let (form, read, _writing) = match read(&state, &headers, &mut body).await {
+    let (form, read, _writing) = match read(&state, &arrival, &headers, &mut body).await {
         Ok(read) => read,
         Err(problem) => {
             body::discard(&mut body, &headers, &state.settings.limits).await;
@@ -112,9 +117,11 @@ where
     Ok(accepted(&state.settings.topic, appended))
 }
 
-/// Reads the body of a request that may write.
+/// Reads the body of a request that may write. Its place among those that write is taken when the
+/// body is whole: how long a body takes is up to its sender.
 async fn read<S, B>(
     state: &State,
+    arrival: &Arrival,
     headers: &HeaderMap,
     body: &mut Pin<&mut S>,
 ) -> Result<(Form, Body, OwnedSemaphorePermit), Problem>
@@ -123,6 +130,8 @@ where
     B: Buf,
 {
     let form = rules::check(&state.token, state.settings.is_loopback(), headers)?;
+    let (limits, from) = (&state.settings.limits, arrival.connection.from());
+    let body = body::read(body, from, headers, limits, &state.bodies).await?;
     let Ok(writing) = state.writes.clone().try_acquire_owned() else {
         return Err(Problem::busy(
             "too-many-writes",
@@ -130,7 +139,6 @@ where
             "send the same again in a moment, over fewer connections",
         ));
     };
-    let body = body::read(body, headers, &state.settings.limits, &state.bodies).await?;
     Ok((form, body, writing))
 }
 

@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::net::TcpStream;
 use std::sync::mpsc;
+use std::time::Instant;
 
-use crate::support::{Server, TOKEN, votes};
+use crate::support::{Server, Stream, TOKEN, metric, read, until, votes};
 
 /// The default limit of a body.
 const BODY_BYTES_MAX: usize = 8 << 20;
@@ -79,6 +80,69 @@ fn a_broken_body_stores_nothing() {
     // The next request is answered after the broken one has been read as far as it came.
     assert_eq!(server.client().vote(&votes::vote("b")).status, 202);
     assert_eq!(server.settled()["messages"], 1);
+}
+
+/// Writes the head of a POST and all but the last byte of its body.
+fn dribble(server: &Server, vote: &str) -> TcpStream {
+    let mut socket = TcpStream::connect(server.address()).expect("the server is there");
+    let head = format!(
+        "POST /api/v1/votes HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+         Authorization: Bearer {TOKEN}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        vote.len()
+    );
+    let most = vote.len() - 1;
+    let sent = socket.write_all(head.as_bytes());
+    sent.expect("the head is sent");
+    let sent = socket.write_all(&vote.as_bytes()[..most]);
+    sent.expect("all but the last byte is sent");
+    socket
+}
+
+#[test]
+fn slow_bodies_keep_no_other_from_writing() {
+    let server = Server::start();
+    let slow: Vec<_> = (0..300)
+        .map(|number| dribble(&server, &votes::vote(&format!("slow {number}"))))
+        .collect();
+    let asked_at = Instant::now();
+    for number in 0..10 {
+        let stored = server.client().vote(&votes::vote(&format!("{number}")));
+        assert_eq!(stored.status, 202);
+    }
+    // The first of them would be cut after ten seconds.
+    assert!(asked_at.elapsed().as_secs() < 8, "{:?}", asked_at.elapsed());
+    let mut stored = 10;
+    for mut socket in slow {
+        // One that was cut meanwhile was told so.
+        let _ = socket.write_all(b"}");
+        let status = read(socket, true).map(|answer| answer.status);
+        let status = status.expect("an answer");
+        assert!(matches!(status, 202 | 408), "{status}");
+        stored += u64::from(status == 202);
+    }
+    assert_eq!(server.settled()["counts"]["accepted"], stored);
+}
+
+#[test]
+fn thousands_of_intervals_do_not_lock_out_that_of_the_page() {
+    let server = Server::start();
+    let others: Vec<_> = (1000..5096)
+        .map(|interval_ms| {
+            let mut socket = TcpStream::connect(server.address()).expect("the server is there");
+            let head = format!(
+                "GET /api/v1/stream?interval_ms={interval_ms} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            );
+            let sent = socket.write_all(head.as_bytes());
+            sent.expect("the question is sent");
+            socket
+        })
+        .collect();
+    until("all of them are open", || {
+        let open = metric(server.client(), "tallyflow_streams_open");
+        (open == others.len() as u64).then_some(())
+    });
+    let mut page = Stream::open(server.address(), "?interval_ms=100", None);
+    page.expect("snapshot");
 }
 
 #[test]

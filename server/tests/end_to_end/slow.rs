@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Scope;
 
 use crate::support::laws::Page;
-use crate::support::{Client, Server, Stream, until, votes};
+use crate::support::{Client, Server, Stream, metric, until, votes};
 
 /// How many changes the slow subscriber must have fallen behind before it reads again. Until
 /// then the sockets in between have taken all that came, so it was not slow to the server.
@@ -34,16 +34,6 @@ fn vote<'scope>(
         }
     });
     Stop(stop)
-}
-
-fn metric(client: Client, name: &str) -> u64 {
-    let text = String::from_utf8(client.get("/metrics").body).expect("text");
-    let value = text
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    value
-        .and_then(|value| value.parse().ok())
-        .unwrap_or_else(|| panic!("{name} in {text}"))
 }
 
 #[test]

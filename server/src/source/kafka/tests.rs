@@ -18,7 +18,6 @@ mod change;
 mod options;
 mod read;
 mod refuse;
-mod settings;
 mod wake;
 mod write;
 

@@ -2,7 +2,6 @@
 
 mod agree;
 mod faults;
-mod password;
 mod queries;
 mod register;
 mod results;

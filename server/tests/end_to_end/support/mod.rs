@@ -29,3 +29,14 @@ pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         std::thread::park_timeout(PAUSE);
     }
 }
+
+/// A figure of `/metrics`.
+pub fn metric(client: Client, name: &str) -> u64 {
+    let text = String::from_utf8(client.get("/metrics").body).expect("text");
+    let value = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value
+        .and_then(|value| value.parse().ok())
+        .unwrap_or_else(|| panic!("{name} in {text}"))
+}
