@@ -40,7 +40,8 @@ pub struct ViewSettings {
     pub topic: Arc<str>,
     /// How long a window may be added to before it is final, in milliseconds of event time.
     pub lateness_ms: i64,
-    /// How long before the watermark cells are kept apart, in milliseconds of event time.
+    /// How much event time the cells that are served one by one hold at most, in milliseconds:
+    /// the newest `horizon_ms / slide_ms` cells with ballots, wherever they are in time.
     pub horizon_ms: i64,
 }
 
@@ -156,8 +157,7 @@ impl Snapshot {
             }
             Row::Span(span) => {
                 changes.entry(span.contest).or_default();
-                let slide_ms = self.directory.place(span.contest).slide_ms;
-                self.contest(span.contest).add_in_span(span, slide_ms, by);
+                self.contest(span.contest).add_in_span(span, by);
             }
             Row::Departure(departure) => {
                 let change = changes.entry(departure.contest).or_default();

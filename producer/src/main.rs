@@ -3,6 +3,7 @@
 //! Comes in as a command line; goes out as votes to a target and as the totals that must come
 //! out. Counts nothing itself.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -15,7 +16,8 @@ fn main() -> ExitCode {
     match run::run(command::Command::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // That nobody can read it changes nothing of what was done.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
             ExitCode::FAILURE
         }
     }

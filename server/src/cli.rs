@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 /// Counts votes while they are cast.
 ///
 /// Without a register it shows a demo: a real election, counted live. Every flag has an
-/// environment variable, and a file `.env` is read.
+/// environment variable, and a file `.env` in the working directory is read.
 #[derive(Debug, Parser)]
 #[command(name = "tallyflow", version, max_term_width = 100)]
 #[command(subcommand_negates_reqs = true)]
@@ -108,6 +108,10 @@ pub struct Args {
     #[arg(long, env = "TALLYFLOW_ACCEPT_TRUNCATED")]
     pub accept_truncated: bool,
 
+    /// Count a topic that is compacted, and so loses messages
+    #[arg(long, env = "TALLYFLOW_ACCEPT_COMPACTED")]
+    pub accept_compacted: bool,
+
     /// Where checkpoints are kept: a directory or s3://BUCKET/PREFIX [default: checkpoints in the
     /// data directory]
     #[arg(long, env = "TALLYFLOW_CHECKPOINTS", value_name = "PLACE")]
@@ -172,6 +176,15 @@ pub struct Args {
     )]
     pub postgres_password: Option<String>,
 
+    /// A file that holds the user's password, as one line
+    #[arg(
+        long,
+        env = "TALLYFLOW_POSTGRES_PASSWORD_FILE",
+        value_name = "FILE",
+        global = true
+    )]
+    pub postgres_password_file: Option<PathBuf>,
+
     /// Authorities that its certificate must come from, in PEM form; TLS is then required
     #[arg(
         long,
@@ -208,7 +221,7 @@ pub struct Args {
     #[arg(value_parser = parse_duration)]
     pub lateness: Duration,
 
-    /// How long before the watermark windows are served one by one
+    /// How much time the newest cells with votes may hold that are served one by one
     #[arg(
         long,
         env = "TALLYFLOW_HORIZON",

@@ -10,7 +10,9 @@
 //!                    └─ demo       a real election replayed, where no register is given
 //! ```
 
-use std::io::IsTerminal as _;
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io::{ErrorKind, IsTerminal as _};
+use std::panic::PanicHookInfo;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -28,11 +30,14 @@ mod count;
 mod demo;
 mod http;
 mod operations;
+mod output;
 mod plan;
 mod postgres;
 mod publish;
 mod register;
 mod run;
+mod secret;
+mod signals;
 mod sink;
 mod source;
 mod token;
@@ -54,12 +59,24 @@ const PEER_LOST_CODE: i32 = 75;
 const PEER_LOST: &str = "timely communication error: ";
 
 fn main() -> ExitCode {
-    // A `.env` that is absent is the usual case; one that cannot be read says so by its effect.
-    let _ = dotenvy::dotenv();
+    let outcome = run_all();
+    if let Err(error) = &outcome {
+        output::say(&format!("tallyflow: {error:#}"));
+    }
+    output::flush();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// Reads what is asked for and does it.
+fn run_all() -> anyhow::Result<()> {
+    read_env_file()?;
     let args = Args::parse();
     log_as(args.log_format);
     end_when_a_worker_panics();
-    let outcome = match &args.command {
+    match &args.command {
         Some(command) => run_command(command, &args),
         None => plan::plan(&args).map_err(Into::into).and_then(|plan| {
             if args.local_cluster {
@@ -68,14 +85,22 @@ fn main() -> ExitCode {
                 run::run(&args, plan)
             }
         }),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("tallyflow: {error:#}");
-            ExitCode::FAILURE
-        }
     }
+}
+
+/// Takes the variables of `.env` in the working directory, where there is one. One in a directory
+/// above may be another's, and is not looked for.
+fn read_env_file() -> anyhow::Result<()> {
+    let why = match dotenvy::from_path(".env") {
+        Ok(()) => return Ok(()),
+        Err(error) if error.not_found() => return Ok(()),
+        // So some name the place of their Python.
+        Err(dotenvy::Error::Io(error)) if error.kind() == ErrorKind::IsADirectory => return Ok(()),
+        // Its own words repeat the line, which may hold a password.
+        Err(dotenvy::Error::LineParse(..)) => "a line of it is not NAME=VALUE".to_string(),
+        Err(error) => error.to_string(),
+    };
+    anyhow::bail!("could not read the file .env in the working directory: {why}")
 }
 
 /// Does one thing and ends.
@@ -105,7 +130,7 @@ fn log_as(format: LogFormat) {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
+        .with_writer(|| output::Stderr);
     match format {
         LogFormat::Text => log.with_target(false).init(),
         LogFormat::Json => log.json().init(),
@@ -115,31 +140,47 @@ fn log_as(format: LogFormat) {
 /// A count that goes on without one of its workers would be wrong, so the process ends at once;
 /// its supervisor starts it again. A panic in a request ends that request only.
 fn end_when_a_worker_panics() {
-    let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
+        let thread = std::thread::current();
+        let name = thread.name().unwrap_or("without a name");
         let said = panic.payload_as_str().unwrap_or_default();
         if let Some((_, what)) = said.split_once(PEER_LOST) {
             // The thread's name ends with the number of the process that it talks to.
-            let thread = std::thread::current();
-            let peer = thread
-                .name()
-                .and_then(|name| name.rsplit('-').next())
-                .unwrap_or("?");
-            eprintln!(
-                "tallyflow: lost process {peer} of the count ({what}). All end together; started \
-                 again, they go on from the newest checkpoint"
+            let peer = name.rsplit('-').next().unwrap_or("?");
+            end_at_once(
+                PEER_LOST_CODE,
+                &format!(
+                    "tallyflow: lost process {peer} of the count ({what}). All end together; \
+                     started again, they go on from the newest checkpoint"
+                ),
             );
-            std::process::exit(PEER_LOST_CODE);
         }
-        report(panic);
-        let thread = std::thread::current();
-        let keeps = |name: &str| matches!(name, "log-commit" | "checkpoint" | "ceiling");
-        let counts = |name: &str| name.starts_with("timely") || keeps(name);
-        if thread.name().is_some_and(counts) {
-            eprintln!(
-                "tallyflow: a counting thread has failed; this is a bug. A restart counts on"
+        report(name, panic);
+        if name.starts_with("timely") || matches!(name, "log-commit" | "checkpoint" | "ceiling") {
+            end_at_once(
+                PANIC_CODE,
+                "tallyflow: a counting thread has failed; this is a bug. A restart counts on",
             );
-            std::process::exit(PANIC_CODE);
         }
     }));
+}
+
+/// Says that a thread has panicked, as the standard library does, but never waits for whoever
+/// reads it: a process that ought to end must not hang there.
+fn report(name: &str, panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string);
+    let said = panic.payload_as_str().unwrap_or("something else than text");
+    let place = place.as_deref().unwrap_or("an unknown place");
+    output::say(&format!("thread '{name}' panicked at {place}:\n{said}"));
+    let trace = Backtrace::capture();
+    if trace.status() == BacktraceStatus::Captured {
+        output::say(&trace.to_string());
+    }
+}
+
+/// Ends the process with last words.
+fn end_at_once(code: i32, words: &str) -> ! {
+    output::say(words);
+    output::flush();
+    std::process::exit(code)
 }

@@ -9,6 +9,7 @@ use producer::Election;
 use crate::cli::Args;
 use crate::cluster::{Cluster, ClusterError};
 use crate::postgres::{PostgresError, PostgresSettings};
+use crate::secret::{self, SecretError};
 
 /// The directory of the log where none is named.
 const DATA: &str = "tallyflow-data";
@@ -74,6 +75,21 @@ pub enum PlanError {
     /// The address of PostgreSQL.
     #[error(transparent)]
     Postgres(#[from] PostgresError),
+    /// Two passwords.
+    #[error(
+        "the password of postgresql is given twice: leave out --postgres-password-file, or the \
+         password in --postgres, --postgres-password or POSTGRES_PASSWORD"
+    )]
+    TwoPasswords,
+    /// A password for nothing.
+    #[error(
+        "--postgres-password-file goes with --postgres or --postgres-host: name the database, or \
+         leave it out"
+    )]
+    PasswordAlone,
+    /// A file that holds a secret.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// A command that needs PostgreSQL.
     #[error(
         "could not do this without postgresql: name it with --postgres \
@@ -152,10 +168,24 @@ pub fn plan(args: &Args) -> Result<Plan, PlanError> {
 
 /// Where PostgreSQL is, if it is to be used.
 pub fn postgres(args: &Args) -> Result<Option<PostgresSettings>, PlanError> {
-    let authorities = args.postgres_ca.as_deref();
-    if let Some(url) = &args.postgres {
-        return Ok(Some(PostgresSettings::parse(url, authorities)?));
+    let settings = match &args.postgres {
+        Some(url) => Some(PostgresSettings::parse(url, args.postgres_ca.as_deref())?),
+        None => postgres_by_values(args)?,
+    };
+    let Some(path) = &args.postgres_password_file else {
+        return Ok(settings);
+    };
+    match settings {
+        Some(settings) if settings.has_password() => Err(PlanError::TwoPasswords),
+        Some(settings) => {
+            let password = secret::read("--postgres-password-file", path)?;
+            Ok(Some(settings.with_password(&password)))
+        }
+        None => Err(PlanError::PasswordAlone),
     }
+}
+
+fn postgres_by_values(args: &Args) -> Result<Option<PostgresSettings>, PlanError> {
     let of = |host| {
         PostgresSettings::of(
             host,
@@ -163,7 +193,7 @@ pub fn postgres(args: &Args) -> Result<Option<PostgresSettings>, PlanError> {
             args.postgres_db.as_deref(),
             args.postgres_user.as_deref(),
             args.postgres_password.as_deref(),
-            authorities,
+            args.postgres_ca.as_deref(),
         )
     };
     Ok(args.postgres_host.as_deref().map(of).transpose()?)

@@ -25,6 +25,7 @@ use crate::publish::{CHANGES_BYTES_MAX, CHANGES_KEPT, Publisher};
 use crate::register::database::RegisterDatabase;
 use crate::register::file::RegisterFile;
 use crate::register::{Followed, LastError, RegisterSource};
+use crate::signals::Signals;
 use crate::sink::aggregates::AggregateSettings;
 use crate::sink::{Follower, aggregates, results, votes};
 use crate::source::embedded::EmbeddedLog;
@@ -32,7 +33,7 @@ use crate::source::kafka::{KafkaLog, KafkaSettings};
 use crate::source::{Log, Writer};
 use crate::token::{self, Token, TokenError};
 use crate::warnings::Warnings;
-use crate::{demo, http};
+use crate::{demo, http, output};
 
 /// The longest topic name, as Kafka has it.
 const TOPIC_BYTES_MAX: usize = 249;
@@ -46,15 +47,17 @@ pub fn run(args: &Args, plan: Plan) -> anyhow::Result<()> {
     let settings = http_settings(args)?;
     let given = given_token(args)?;
     let runtime = tokio::runtime::Runtime::new().context("could not start the runtime")?;
+    let signals = runtime.block_on(async { Signals::listen() });
+    let signals = signals.context("could not listen for signals")?;
     let listener = runtime.block_on(async { settings.bind() })?;
     let warnings = Warnings::default();
-    let log = open_log(args, &plan)?;
+    let log = open_log(args, &plan, &warnings)?;
     let token = match given {
         Some(token) => token,
         None => keep_token(&plan.data, listener.local_addr()?)?,
     };
     let service = Service::new(args, plan, &log, runtime.handle().clone(), warnings);
-    let outcome = runtime.block_on(service.serve(listener, settings, token, &log));
+    let outcome = runtime.block_on(service.serve(listener, settings, token, signals, &log));
     // Whatever else failed, what was acknowledged is safe and the directory is given free.
     let closed = log.close();
     outcome.and(closed)
@@ -83,7 +86,7 @@ fn given_token(args: &Args) -> Result<Option<Token>, TokenError> {
 fn keep_token(data: &Path, listen: SocketAddr) -> anyhow::Result<Token> {
     let (token, file) = Token::kept(data)?;
     let file = std::path::absolute(&file).unwrap_or(file);
-    println!("{}", token::how_to_write(&file, listen));
+    output::announce(&token::how_to_write(&file, listen));
     Ok(token)
 }
 
@@ -127,7 +130,7 @@ impl AnyLog {
     }
 }
 
-fn open_log(args: &Args, plan: &Plan) -> anyhow::Result<AnyLog> {
+fn open_log(args: &Args, plan: &Plan, warnings: &Warnings) -> anyhow::Result<AnyLog> {
     match &plan.register {
         RegisterFrom::File(_) | RegisterFrom::Database(_) => demo::refuse_demo(&plan.data)?,
         RegisterFrom::Demo(election) => {
@@ -142,6 +145,8 @@ fn open_log(args: &Args, plan: &Plan) -> anyhow::Result<AnyLog> {
             create_topic: !args.no_create_topics,
             partitions_new: args.partitions.into(),
             accept_truncated: args.accept_truncated,
+            accept_compacted: args.accept_compacted,
+            warnings: warnings.clone(),
         })?;
         return Ok(AnyLog::Kafka(Arc::new(log)));
     }
@@ -240,6 +245,7 @@ impl Service {
                     bootstrap,
                     options: args.kafka_options.clone(),
                     create_topics: !args.no_create_topics,
+                    warnings: warnings.clone(),
                 }
             }),
             postgres: plan.postgres.filter(|_| args.process == 0),
@@ -271,6 +277,7 @@ impl Service {
         listener: tokio::net::TcpListener,
         settings: http::Settings,
         token: Token,
+        mut signals: Signals,
         log: &AnyLog,
     ) -> anyhow::Result<()> {
         let (end, ended) = watch::channel(false);
@@ -283,15 +290,15 @@ impl Service {
             status: Arc::clone(&self.facts) as _,
         };
         let mut server = tokio::spawn(http::serve(listener, parts, ended));
-        println!("tallyflow listens on http://{address}");
+        output::announce(&format!("tallyflow listens on http://{address}"));
         let (failed, mut failure) = mpsc::unbounded_channel();
         let starting = self.start_on_a_thread(log, failed)?;
-        let signal = tokio::signal::unix::SignalKind::terminate();
-        let mut terminate = tokio::signal::unix::signal(signal)?;
         let mut ends_well = true;
         let outcome = tokio::select! {
-            _ = tokio::signal::ctrl_c() => Ok(()),
-            _ = terminate.recv() => Ok(()),
+            signal = signals.next() => {
+                tracing::info!(signal, "told to end");
+                Ok(())
+            }
             Some(failure) = failure.recv() => {
                 ends_well = failure.ends_well;
                 Err(failure.error)

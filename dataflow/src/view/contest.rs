@@ -21,8 +21,11 @@ pub(super) struct ContestView {
     pub(super) locations: OrdMap<u32, Arc<Votes>>,
     /// Slide-sized cells of event time, by start; only those with ballots.
     pub(super) spans: OrdMap<i64, Arc<SpanVotes>>,
-    /// Cells that end at or before it are in `earlier`.
-    pub(super) horizon_ms: Option<i64>,
+    /// The start of the oldest cell that is served, once there are older ones: those are in
+    /// `earlier`.
+    pub(super) served_from_ms: Option<i64>,
+    /// How many cells with ballots are served.
+    served: usize,
     pub(super) earlier: Votes,
     pub(super) watermark_ms: Option<i64>,
     pub(super) ranking: Arc<Vec<Ranked>>,
@@ -55,7 +58,11 @@ impl ContestView {
         }
     }
 
-    pub(super) fn add_in_span(&mut self, span: Span, slide_ms: i64, by: i64) {
+    pub(super) fn add_in_span(&mut self, span: Span, by: i64) {
+        let is_earlier = self.is_earlier(span.start_ms);
+        if !self.spans.contains_key(&span.start_ms) && !is_earlier {
+            self.served += 1;
+        }
         let cell = Arc::make_mut(self.spans.entry(span.start_ms).or_default());
         cell.votes.add(span.candidate, by);
         if span.late {
@@ -63,16 +70,19 @@ impl ContestView {
         }
         if cell.votes.is_empty() && cell.late == 0 {
             self.spans.remove(&span.start_ms);
+            if !is_earlier {
+                self.served -= 1;
+            }
         }
-        if self.is_earlier(span.start_ms, slide_ms) {
+        if is_earlier {
             self.earlier.add(span.candidate, by);
         }
     }
 
     /// Whether a cell is served only as part of `earlier`, and a window that begins there not.
-    pub(super) fn is_earlier(&self, start_ms: i64, slide_ms: i64) -> bool {
-        self.horizon_ms
-            .is_some_and(|horizon_ms| start_ms + slide_ms <= horizon_ms)
+    pub(super) fn is_earlier(&self, start_ms: i64) -> bool {
+        self.served_from_ms
+            .is_some_and(|served_from_ms| start_ms < served_from_ms)
     }
 
     pub(super) fn state(&self, state: State) -> u64 {
@@ -81,13 +91,11 @@ impl ContestView {
 
     /// Brings what is derived up to date with the sums.
     pub(super) fn derive(&mut self, number: u32, directory: &Directory, settings: &ViewSettings) {
-        let place = directory.place(number);
+        let slide_ms = directory.place(number).slide_ms.max(1);
         let latest_ms = self.spans.get_max().map(|(start_ms, _)| *start_ms);
         self.watermark_ms = latest_ms.map(|latest_ms| latest_ms - settings.lateness_ms);
-        let horizon_ms = self
-            .watermark_ms
-            .map(|watermark_ms| watermark_ms - settings.horizon_ms);
-        self.move_horizon(horizon_ms, place.slide_ms);
+        let served_max = usize::try_from(settings.horizon_ms / slide_ms).unwrap_or(usize::MAX);
+        self.move_horizon(served_max);
         self.ranking = Arc::new(self.rank(number, directory));
         self.windows = match directory.rule(number) {
             Some(rule) => Arc::new(newest(self, rule, STREAM_WINDOWS)),
@@ -95,21 +103,30 @@ impl ContestView {
         };
     }
 
-    fn move_horizon(&mut self, to: Option<i64>, slide_ms: i64) {
-        let from = std::mem::replace(&mut self.horizon_ms, to);
-        // A cell is earlier if it starts at or before its horizon less its length.
-        let last = |horizon: Option<i64>| horizon.map_or(i64::MIN, |ms| ms - slide_ms);
-        let (from, to) = (last(from), last(to));
-        let (low, high, sign) = (from.min(to), from.max(to), if from < to { 1 } else { -1 });
-        if low == high {
-            return;
+    /// Serves the newest cells, at most so many, and sums up the older ones. A tick costs as many
+    /// steps as it brings cells, wherever they are in time.
+    fn move_horizon(&mut self, served_max: usize) {
+        let mut from_ms = self.served_from_ms.unwrap_or(i64::MIN);
+        while self.served > served_max {
+            let Some((&oldest_ms, cell)) = self.spans.range(from_ms..).next() else {
+                break;
+            };
+            self.earlier.add_all(&cell.votes, 1);
+            self.served -= 1;
+            from_ms = oldest_ms.saturating_add(1);
         }
-        for (_, cell) in self.spans.range((
-            std::ops::Bound::Excluded(low),
-            std::ops::Bound::Included(high),
-        )) {
-            self.earlier.add_all(&cell.votes, sign);
+        while self.served < served_max {
+            let Some((&newest_ms, cell)) = self.spans.range(..from_ms).next_back() else {
+                break;
+            };
+            self.earlier.add_all(&cell.votes, -1);
+            self.served += 1;
+            from_ms = newest_ms;
         }
+        let has_earlier = self.spans.range(..from_ms).next().is_some();
+        let oldest = self.spans.range(from_ms..).next();
+        let oldest_ms = oldest.map_or(i64::MAX, |(start_ms, _)| *start_ms);
+        self.served_from_ms = has_earlier.then_some(oldest_ms);
     }
 
     fn rank(&self, number: u32, directory: &Directory) -> Vec<Ranked> {

@@ -1,7 +1,8 @@
 //! Sliding windows and the series, as sums over cells of event time.
 //!
 //! A window starts at a multiple of the slide and holds the ballots of the cells in it. Only
-//! windows with ballots, and that do not begin before the horizon, are rows.
+//! windows with ballots, and that do not begin before the oldest served cell once there are older
+//! ones, are rows.
 
 use super::POINTS_MAX;
 use super::contest::ContestView;
@@ -24,7 +25,7 @@ pub(super) fn newest(view: &ContestView, rule: &ContestRule, limit: usize) -> Ve
         return windows;
     };
     let mut start_ms = latest_ms;
-    while windows.len() < limit && !view.is_earlier(start_ms, rule.slide_ms) {
+    while windows.len() < limit && !view.is_earlier(start_ms) {
         let window = window(view, rule, start_ms);
         if window.votes.is_empty() {
             // Nothing here, so nothing down to the next cell with ballots.
@@ -63,37 +64,57 @@ pub(super) fn series(
     rule: &ContestRule,
     step_ms: Option<i64>,
 ) -> (i64, Vec<(i64, Votes)>) {
-    let first = view.horizon_ms.map_or(i64::MIN, |horizon_ms| {
-        // The first cell that ends after the horizon.
-        horizon_ms.saturating_sub(rule.slide_ms).saturating_add(1)
-    });
-    let step_ms = step(view, rule, first, step_ms);
+    let served_from_ms = view.served_from_ms.unwrap_or(i64::MIN);
+    let served = view.spans.range(served_from_ms..);
+    let cells: Vec<(i64, &Votes)> = served
+        .map(|(start_ms, cell)| (*start_ms, &cell.votes))
+        .collect();
+    in_steps(&cells, step_ms.unwrap_or(rule.slide_ms))
+}
+
+/// Cells, ascending, as steps: the step is the unit or a multiple of it.
+fn in_steps(cells: &[(i64, &Votes)], unit_ms: i64) -> (i64, Vec<(i64, Votes)>) {
+    let step_ms = step(cells, unit_ms);
     let mut points: Vec<(i64, Votes)> = Vec::new();
-    for (start_ms, cell) in view.spans.range(first..) {
-        let at_ms = start_ms.div_euclid(step_ms) * step_ms;
+    for (start_ms, votes) in cells {
+        let at_ms = start_ms.div_euclid(step_ms).saturating_mul(step_ms);
         if points.last().is_none_or(|(last_ms, _)| *last_ms != at_ms) {
             points.push((at_ms, Votes::default()));
         }
-        if let Some((_, votes)) = points.last_mut() {
-            votes.add_all(&cell.votes, 1);
+        if let Some((_, sum)) = points.last_mut() {
+            sum.add_all(votes, 1);
         }
     }
     (step_ms, points)
 }
 
-/// The smallest multiple of what is asked for, or of the slide, that gives few enough points.
-fn step(view: &ContestView, rule: &ContestRule, first: i64, asked_ms: Option<i64>) -> i64 {
-    let unit_ms = asked_ms.unwrap_or(rule.slide_ms);
-    let mut served = view.spans.range(first..).map(|(start_ms, _)| *start_ms);
-    let Some(from_ms) = served.next() else {
-        return unit_ms;
+/// A small multiple of the unit that gives few enough points. Only steps with ballots are points,
+/// so a ballot far away in time makes no step longer.
+fn step(cells: &[(i64, &Votes)], unit_ms: i64) -> i64 {
+    let fits = |times: i64| {
+        let step_ms = unit_ms.saturating_mul(times);
+        let mut points = 0;
+        let mut last_at = None;
+        for (start_ms, _) in cells {
+            let at = Some(start_ms.div_euclid(step_ms));
+            points += i64::from(at != last_at);
+            last_at = at;
+        }
+        points <= POINTS_MAX
     };
-    let to_ms = served.next_back().unwrap_or(from_ms);
-    let points = |step_ms: i64| to_ms.div_euclid(step_ms) - from_ms.div_euclid(step_ms) + 1;
-    let least = (to_ms - from_ms) / unit_ms / POINTS_MAX;
-    let mut times = least.max(1);
-    while points(unit_ms * times) > POINTS_MAX {
-        times += 1;
+    // Doubled until it fits, then halved between the two: a look at all cells some thirty times.
+    let mut high = 1;
+    while !fits(high) {
+        high *= 2;
     }
-    unit_ms * times
+    let mut low = high / 2;
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        if fits(middle) {
+            high = middle;
+        } else {
+            low = middle;
+        }
+    }
+    unit_ms.saturating_mul(high)
 }

@@ -20,7 +20,8 @@ pub struct ContestView<'a> {
     recount: &'a Recount,
     /// The start of the latest cell with a ballot, less the lateness.
     watermark: Option<i64>,
-    horizon_ms: i64,
+    /// The start of the oldest served cell, once there are older ones.
+    served_from: Option<i64>,
 }
 
 /// Ballots that are counted together.
@@ -73,10 +74,11 @@ impl<'a> ContestView<'a> {
             contest,
             recount,
             watermark: None,
-            horizon_ms: settings.horizon_ms,
+            served_from: None,
         };
         let latest = view.ballots().map(|ballot| view.cell(ballot)).max();
         view.watermark = latest.map(|start| start - settings.lateness_ms);
+        view.served_from = view.oldest_served(settings.horizon_ms);
         view
     }
 
@@ -245,11 +247,18 @@ impl<'a> ContestView<'a> {
         ballot.at_ms.div_euclid(self.contest.slide_ms) * self.contest.slide_ms
     }
 
+    /// The start of the oldest served cell, once there are older ones: as many of the newest cells
+    /// with ballots are served as the horizon has room for.
+    fn oldest_served(&self, horizon_ms: i64) -> Option<i64> {
+        let cells: BTreeSet<i64> = self.ballots().map(|ballot| self.cell(ballot)).collect();
+        let room = (horizon_ms / self.contest.slide_ms) as usize;
+        let oldest = cells.iter().rev().take(room).next_back();
+        (cells.len() > room).then(|| oldest.copied().unwrap_or(i64::MAX))
+    }
+
     /// Whether the cell that starts there is served only as part of `earlier`.
     fn is_earlier(&self, start: i64) -> bool {
-        let slide_ms = self.contest.slide_ms;
-        self.watermark
-            .is_some_and(|watermark| start + slide_ms <= watermark - self.horizon_ms)
+        self.served_from.is_some_and(|oldest| start < oldest)
     }
 
     fn earlier(&self) -> Json {

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
+use crate::signals::Signals;
+
 /// How often the processes are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -94,20 +96,10 @@ fn stop_at_signals() -> anyhow::Result<Arc<AtomicBool>> {
         .enable_all()
         .build()
         .context("could not start the runtime")?;
+    let signals = runtime.block_on(async { Signals::listen() });
+    let mut signals = signals.context("could not listen for signals")?;
     let listen = move || {
-        let signal = tokio::signal::unix::SignalKind::terminate();
-        runtime.block_on(async {
-            let terminated = async {
-                match tokio::signal::unix::signal(signal) {
-                    Ok(mut terminate) => terminate.recv().await,
-                    Err(_) => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminated => {}
-            }
-        });
+        runtime.block_on(signals.next());
         told.store(true, Ordering::Relaxed);
     };
     thread::Builder::new()

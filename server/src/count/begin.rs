@@ -339,9 +339,10 @@ fn look_at(
 ) -> Result<(String, Vec<Extent>), BeginError> {
     let mut wait = RETRY.0;
     loop {
-        let looked = log
-            .extents()
-            .and_then(|extents| Ok((log.topic_id()?, extents)));
+        let looked = log.extents().and_then(|extents| {
+            log.examine()?;
+            Ok((log.topic_id()?, extents))
+        });
         match looked {
             Ok(looked) => {
                 waiting(None);

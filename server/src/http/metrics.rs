@@ -138,6 +138,10 @@ fn describe() {
     );
     describe_counter!("tallyflow_votes_stored_total", "votes stored by POST");
     describe_counter!(
+        "tallyflow_log_lines_lost_total",
+        "lines of the log that could not be written"
+    );
+    describe_counter!(
         "tallyflow_frames_sent_total",
         "frames handed to subscribers"
     );

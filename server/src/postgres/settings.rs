@@ -60,6 +60,17 @@ impl PostgresSettings {
         PostgresSettings::new(config, authorities)
     }
 
+    /// Whether a password was given.
+    pub fn has_password(&self) -> bool {
+        self.config.get_password().is_some()
+    }
+
+    /// The same with a password.
+    pub fn with_password(mut self, password: &str) -> PostgresSettings {
+        self.config.password(password);
+        self
+    }
+
     fn new(
         mut config: Config,
         authorities: Option<&Path>,

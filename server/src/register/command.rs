@@ -1,6 +1,5 @@
 //! `tallyflow register import` and `export`: the register between a file and PostgreSQL.
 
-use std::io::Write;
 use std::path::Path;
 
 use anyhow::Context;
@@ -13,6 +12,7 @@ use serde::Serialize;
 use super::database::{self, DATE_STYLE};
 use super::reading::{Person, Read, Reading};
 use super::{RegisterError, check_against, file};
+use crate::output::print;
 use crate::postgres::{PostgresError, PostgresSettings, migrate};
 
 /// The tables, those that others name last.
@@ -43,8 +43,8 @@ pub fn import(path: &Path, settings: &PostgresSettings, allow_drop: bool) -> any
     })?;
     replace(&mut transaction, &register, &people).map_err(&failed)?;
     transaction.commit().map_err(&failed)?;
-    println!(
-        "the register in postgresql at {settings} is that of '{}' now: {}, {}, {}, {}, {}",
+    let done = format!(
+        "the register in postgresql at {settings} is that of '{}' now: {}, {}, {}, {}, {}\n",
         path.display(),
         counted(register.elections.len(), "election"),
         counted(register.contests.len(), "contest"),
@@ -52,7 +52,7 @@ pub fn import(path: &Path, settings: &PostgresSettings, allow_drop: bool) -> any
         counted(register.locations.len(), "location"),
         counted(people.len(), "voter"),
     );
-    Ok(())
+    print(&done).context("could not print what was done, which is done")
 }
 
 /// A number of things, in words.
@@ -97,9 +97,7 @@ pub fn export(settings: &PostgresSettings, as_json: bool) -> anyhow::Result<()> 
     } else {
         toml::to_string(&whole)?
     };
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .context("could not print the register")
+    print(&text).context("could not print the register")
 }
 
 fn read(client: &mut Client) -> Result<Reading, PostgresError> {

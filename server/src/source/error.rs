@@ -254,6 +254,16 @@ pub enum LogError {
         /// What the broker says.
         why: String,
     },
+    /// The topic loses messages while it is read.
+    #[error(
+        "the kafka topic '{topic}' is compacted: a message vanishes once a later one has its key, so \
+         a recount of the same offsets finds other votes; set cleanup.policy=delete, or count what \
+         is left with --accept-compacted"
+    )]
+    KafkaCompacted {
+        /// The topic.
+        topic: String,
+    },
     /// The topic has another identity than the one that was counted.
     #[error(
         "the kafka topic '{topic}' was deleted and made again: the votes counted are of the one with \

@@ -33,12 +33,15 @@ use refused::KafkaRefused;
 use watch::{Bell, Known};
 use writer::KafkaWriter;
 
+use crate::warnings::Warnings;
+
 mod batch;
 mod options;
 mod probe;
 mod producer;
 mod reader;
 mod refused;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod topic_id;
@@ -61,6 +64,10 @@ pub struct KafkaSettings {
     pub partitions_new: i32,
     /// Whether a partition whose start is gone is counted from what is left of it.
     pub accept_truncated: bool,
+    /// Whether a topic is counted that loses messages while it is read.
+    pub accept_compacted: bool,
+    /// Where it is said what is wrong with the topic.
+    pub warnings: Warnings,
 }
 
 #[cfg(test)]
@@ -74,6 +81,8 @@ impl KafkaSettings {
             create_topic: false,
             partitions_new: 8,
             accept_truncated: false,
+            accept_compacted: false,
+            warnings: Warnings::default(),
         }
     }
 }
@@ -90,7 +99,8 @@ impl fmt::Debug for KafkaSettings {
             .field("create_topic", &self.create_topic)
             .field("partitions_new", &self.partitions_new)
             .field("accept_truncated", &self.accept_truncated)
-            .finish()
+            .field("accept_compacted", &self.accept_compacted)
+            .finish_non_exhaustive()
     }
 }
 
@@ -149,6 +159,10 @@ impl Log for KafkaLog {
         };
         self.known.keep_extents(&extents);
         Ok(extents)
+    }
+
+    fn examine(&self) -> Result<(), LogError> {
+        settings::examine(&self.known.settings, true)
     }
 
     fn last_extents(&self) -> Vec<Extent> {

@@ -72,6 +72,12 @@ pub trait Log: Send + Sync {
     /// seconds.
     fn extents(&self) -> Result<Vec<Extent>, LogError>;
 
+    /// Whether what is there may be counted from now on, as far as its settings say. Asks the log,
+    /// and so may block for some seconds.
+    fn examine(&self) -> Result<(), LogError> {
+        Ok(())
+    }
+
     /// The same as it was known last, from memory. Partitions that are new come up here.
     fn last_extents(&self) -> Vec<Extent>;
 

@@ -5,8 +5,8 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{
-    AdminClient, AdminOptions, ConfigSource, NewPartitions, NewTopic, ResourceSpecifier,
-    TopicReplication,
+    AdminClient, AdminOptions, AlterConfig, ConfigSource, NewPartitions, NewTopic,
+    ResourceSpecifier, TopicReplication,
 };
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -53,6 +53,16 @@ impl Broker {
         own.filter(|entry| entry.source == ConfigSource::DynamicTopic)
             .filter_map(|entry| Some((entry.name, entry.value?)))
             .collect()
+    }
+
+    /// Tells a topic all that it is to be told for itself.
+    pub fn set_topic(&self, topic: &str, config: &[(&str, &str)]) {
+        let mut altered = AlterConfig::new(ResourceSpecifier::Topic(topic));
+        for (key, value) in config {
+            altered = altered.set(key, value);
+        }
+        let done = wait(self.admin().alter_configs([&altered], &AdminOptions::new())).unwrap();
+        done.into_iter().next().unwrap().unwrap();
     }
 
     /// Deletes a topic and waits until it is gone.

@@ -8,7 +8,9 @@ mod conditional;
 mod crash;
 mod database;
 mod demo;
+mod ending;
 mod limits;
+mod output;
 mod place;
 #[path = "../postgres/mod.rs"]
 mod postgres;

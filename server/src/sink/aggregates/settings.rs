@@ -5,6 +5,7 @@ use std::fmt;
 use rdkafka::config::ClientConfig;
 
 use super::error::AggregateError;
+use crate::warnings::Warnings;
 
 /// How the aggregate topics are reached.
 #[derive(Clone)]
@@ -15,6 +16,8 @@ pub struct AggregateSettings {
     pub options: Vec<(String, String)>,
     /// Whether to make the topics where they are absent.
     pub create_topics: bool,
+    /// Where it is said what is wrong with a topic that is there.
+    pub warnings: Warnings,
 }
 
 impl AggregateSettings {
@@ -42,7 +45,7 @@ impl fmt::Debug for AggregateSettings {
             .field("bootstrap", &self.bootstrap)
             .field("options", &names)
             .field("create_topics", &self.create_topics)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -56,6 +59,7 @@ mod tests {
             bootstrap: "127.0.0.1:9092".to_string(),
             options: vec![("sasl.pasword".to_string(), "secret".to_string())],
             create_topics: true,
+            warnings: Warnings::default(),
         };
         let error = settings.check().expect_err("there is no such option");
         let said = format!("{error} {error:?} {settings:?} {}", error.chain());

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use dataflow::register::Register;
 use dataflow::view::Publication;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -21,6 +21,7 @@ use super::{AggregateError, AggregateSettings, start};
 use crate::publish::Publisher;
 use crate::sink::Follower;
 use crate::sink::scene::{register, ticks, vote};
+use crate::warnings::Warnings;
 use broker::Broker;
 
 use crate::broker;
@@ -39,6 +40,7 @@ struct Table {
 struct Stage {
     address: String,
     publisher: Publisher,
+    warnings: Warnings,
     ticks: std::vec::IntoIter<Publication>,
 }
 
@@ -47,6 +49,7 @@ impl Stage {
         Stage {
             address: broker.address().to_string(),
             publisher: Publisher::default(),
+            warnings: Warnings::default(),
             ticks: ticks(steps).into_iter(),
         }
     }
@@ -63,6 +66,7 @@ impl Stage {
             bootstrap: self.address.clone(),
             options: Vec::new(),
             create_topics: true,
+            warnings: self.warnings.clone(),
         }
     }
 
@@ -282,11 +286,8 @@ fn foreign_values_and_removals_in_a_topic_that_was_there_are_put_right() {
     let broker = Broker::start();
     let mut stage = Stage::new(&broker, evening());
     let topic = Topic::Turnout.name();
-    let new = NewTopic::new(topic, 3, TopicReplication::Fixed(1)).set("cleanup.policy", "compact");
-    let made = block_on(stage.admin().create_topics([&new], &AdminOptions::new()));
-    made.expect("the broker answers")[0]
-        .clone()
-        .expect("it can be made");
+    broker.create_topic(topic, 3, &[("cleanup.policy", "compact")]);
+    broker.create_topic(Topic::Candidates.name(), 1, &[("cleanup.policy", "delete")]);
     let mut config = stage.client();
     config.set("partitioner", "murmur2_random");
     let producer: BaseProducer = config.create().expect("a client can be made");
@@ -304,6 +305,13 @@ fn foreign_values_and_removals_in_a_topic_that_was_there_are_put_right() {
     until_written(&sink, tick);
     // Six rows, four of candidates, and two removals.
     assert_eq!(sink.account().status().rows_written, 12);
+    // The other grows with every change.
+    let warnings = stage.warnings.list();
+    let said: Vec<_> = warnings.iter().map(|it| (it.code, &it.message)).collect();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert_eq!(said[0].0, "aggregates_not_compacted");
+    assert!(said[0].1.contains(Topic::Candidates.name()), "{said:?}");
+    assert!(!said[0].1.contains(topic), "{said:?}");
     sink.end();
 }
 
@@ -353,6 +361,7 @@ fn a_broker_that_never_was_there_does_not_hold_up_the_end() {
             .to_string(),
         options: Vec::new(),
         create_topics: true,
+        warnings: Warnings::default(),
     };
     let sink = start(settings, publisher).expect("the options are sound");
     until("the failure shows", || {

@@ -1,6 +1,7 @@
 //! The two topics themselves: made where they are absent, and read once for the keys they hold.
 //!
-//! Never deletes or changes a topic that is there; one that is not compacted is only warned of.
+//! Never deletes or changes a topic that is there; one that is not compacted is only warned of, in
+//! `/status`.
 
 use std::future::Future;
 use std::thread;
@@ -22,6 +23,7 @@ use super::rows::Topic;
 use super::settings::AggregateSettings;
 use super::writer::{Problem, Writer};
 use crate::sink::ending::Ending;
+use crate::warnings::Warnings;
 
 /// How long a cluster may take to make a topic and to tell all its brokers.
 const MAKING_MAX: Duration = Duration::from_secs(20);
@@ -42,6 +44,9 @@ const CONFIG: [(&str, &str); 3] = [
     ("segment.bytes", "33554432"),
     ("segment.ms", "3600000"),
 ];
+
+/// The code of the warning about a topic that grows.
+const NOT_COMPACTED: &str = "aggregates_not_compacted";
 
 /// The number of partitions of both topics, which are made if absent and allowed.
 pub fn make_if_absent(
@@ -73,7 +78,7 @@ pub fn make_if_absent(
         thread::sleep(ASK_AGAIN);
         partitions = ask(writer)?;
     }
-    warn_if_not_compacted(&admin, runtime);
+    warn_if_not_compacted(&admin, runtime, &settings.warnings);
     Ok(partitions)
 }
 
@@ -122,22 +127,35 @@ fn make(
 }
 
 /// A topic that keeps every value of every row grows without end, but works.
-fn warn_if_not_compacted(admin: &AdminClient<DefaultClientContext>, runtime: &Runtime) {
+fn warn_if_not_compacted(
+    admin: &AdminClient<DefaultClientContext>,
+    runtime: &Runtime,
+    warnings: &Warnings,
+) {
     let topics = Topic::ALL.map(|topic| ResourceSpecifier::Topic(topic.name()));
     let described = wait_for(runtime, admin.describe_configs(&topics, &patience()));
     // Who may not ask is not told.
     let Ok(described) = described else { return };
+    let mut growing = Vec::new();
     for (topic, config) in Topic::ALL.into_iter().zip(described) {
         let policy = config
             .ok()
             .and_then(|config| config.get("cleanup.policy")?.value.clone());
         if policy.is_some_and(|policy| !policy.contains("compact")) {
-            tracing::warn!(
-                topic = topic.name(),
-                "the topic is not compacted and grows with every change: set cleanup.policy=compact"
-            );
+            growing.push(format!("'{}'", topic.name()));
         }
     }
+    if growing.is_empty() {
+        return warnings.clear(NOT_COMPACTED);
+    }
+    warnings.raise(
+        NOT_COMPACTED,
+        format!(
+            "not compacted, so growing with every change: the kafka topic {}; set \
+             cleanup.policy=compact",
+            growing.join(" and ")
+        ),
+    );
 }
 
 /// Notes all keys of a topic, from its beginning to its end as of now.

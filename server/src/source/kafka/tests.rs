@@ -18,6 +18,7 @@ mod change;
 mod options;
 mod read;
 mod refuse;
+mod settings;
 mod wake;
 mod write;
 

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::probe::Probe;
-use super::{KafkaSettings, now_ms};
+use super::{KafkaSettings, now_ms, settings};
 use crate::source::{Extent, Health, LogError};
 
 /// How long the watch rests between two looks.
@@ -24,6 +24,9 @@ const REST: Duration = Duration::from_millis(1500);
 
 /// The topic's id is asked for in every so many looks.
 const ID_ROUNDS: u32 = 2;
+
+/// Its settings are asked for in every so many looks: a change is seen within some ten seconds.
+const SETTINGS_ROUNDS: u32 = 8;
 
 /// How long the brokers may say that there is no such topic until it is gone for good. One that
 /// is being made again, or brokers that have just started, need some seconds.
@@ -116,6 +119,14 @@ impl Known {
         Err(failure)
     }
 
+    /// Warns of what the settings say now.
+    fn look_at_settings(&self) {
+        // That brokers are away is said by what is asked for more often.
+        if let Err(error) = settings::examine(&self.settings, false) {
+            tracing::debug!(%error, "the topic's settings are looked at later");
+        }
+    }
+
     /// Has somebody woken when there is news, as long as they keep their half.
     pub(super) fn add_waker(&self, waker: &Arc<WakeFn>) {
         let mut wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -202,8 +213,11 @@ fn watch(known: &Known, rings: &Receiver<()>) {
             }
             Err(_) => {}
         }
-        if let Err(error) = &looked {
-            known.keep_trouble(error);
+        match &looked {
+            // The first look is at a topic that a start examines.
+            Ok(()) if round % SETTINGS_ROUNDS == SETTINGS_ROUNDS - 1 => known.look_at_settings(),
+            Ok(()) => {}
+            Err(error) => known.keep_trouble(error),
         }
         if known.failure().is_some() {
             return;

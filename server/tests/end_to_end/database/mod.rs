@@ -2,6 +2,7 @@
 
 mod agree;
 mod faults;
+mod password;
 mod queries;
 mod register;
 mod results;

@@ -73,7 +73,8 @@ impl Home {
         self.path().join("register.json")
     }
 
-    fn command(&self, flags: &[&str]) -> Command {
+    /// What starts a server here with flags.
+    pub fn command(&self, flags: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tallyflow"));
         command.current_dir(self.path());
         for (name, _) in std::env::vars().filter(|(name, _)| is_ours(name)) {
@@ -97,7 +98,13 @@ impl Home {
     /// Starts a server here, and waits until it serves results.
     pub fn start(self, flags: &[&str]) -> Server {
         let mut command = self.command(flags);
-        command.stdout(Stdio::piped()).stderr(Stdio::inherit());
+        command.stderr(Stdio::inherit());
+        self.start_by(command)
+    }
+
+    /// Starts a server by a command whose standard output is left to be read here.
+    pub fn start_by(self, mut command: Command) -> Server {
+        command.stdout(Stdio::piped());
         let mut child = command.spawn().expect("the server starts");
         let stdout = child.stdout.take().expect("standard output is piped");
         let mut greeting = String::new();
@@ -111,6 +118,16 @@ impl Home {
             });
         let address = line.expect("the server says where it listens");
         let address = address.parse().expect("the server listens on an address");
+        self.wait(child, address, greeting)
+    }
+
+    /// Starts a server by a command that names the address; its output is the caller's.
+    pub fn start_at(self, mut command: Command, address: SocketAddr) -> Server {
+        let child = command.spawn().expect("the server starts");
+        self.wait(child, address, String::new())
+    }
+
+    fn wait(self, child: Child, address: SocketAddr, greeting: String) -> Server {
         let server = Server {
             child,
             address,
@@ -118,7 +135,8 @@ impl Home {
             greeting,
         };
         until("the server is ready", || {
-            (server.client().get("/readyz").status == 200).then_some(())
+            let answer = server.client().try_send("GET", "/readyz", &[], b"");
+            answer.is_ok_and(|it| it.status == 200).then_some(())
         });
         server
     }
@@ -190,13 +208,32 @@ impl Server {
     }
 
     /// Asks it to end, as an operator does, and says how it did.
-    pub fn terminate(mut self) -> (ExitStatus, Home) {
-        let told = Command::new("kill")
-            .arg(self.child.id().to_string())
-            .status();
-        assert!(told.expect("kill runs").success(), "the signal is sent");
-        let ended = self.child.wait().expect("the server has ended");
+    pub fn terminate(self) -> (ExitStatus, Home) {
+        self.end_by("TERM")
+    }
+
+    /// Sends it a signal that ends it, and says how it ended.
+    pub fn end_by(mut self, signal: &str) -> (ExitStatus, Home) {
+        self.signal(signal);
+        let ended = until("the server has ended", || {
+            self.child.try_wait().expect("it can be waited for")
+        });
         (ended, self.take_home())
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: &str) {
+        let mut kill = Command::new("kill");
+        kill.args(["-s", signal, &self.child.id().to_string()]);
+        assert!(
+            kill.status().expect("kill runs").success(),
+            "the signal is sent"
+        );
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     fn take_home(&mut self) -> Home {
