@@ -117,6 +117,11 @@ pub struct Args {
     #[arg(long, env = "TALLYFLOW_CHECKPOINTS", value_name = "PLACE")]
     pub checkpoints: Option<String>,
 
+    /// The key of the hashes of voters: a file, apart from the checkpoints, the same for all
+    /// processes [default: key in the data directory, made at the first start]
+    #[arg(long, env = "TALLYFLOW_KEY", value_name = "FILE")]
+    pub key: Option<PathBuf>,
+
     /// The time between two checkpoints
     #[arg(
         long,

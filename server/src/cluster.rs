@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  hostfile → connect: one TCP connection for each pair ── hello: same version, flags, count?
-//!          → start: process 0 says which checkpoint, key and topic ── timely takes the sockets
+//!          → start: process 0 says which checkpoint and topic, and its key's fingerprint ── timely takes the sockets
 //! ```
 //!
 //! The connections are plain TCP without authentication: for a trusted network only. A process

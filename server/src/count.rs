@@ -40,6 +40,7 @@ mod begin;
 mod ceiling;
 mod keeper;
 mod lead;
+mod rebuild;
 mod refusals;
 mod restore;
 mod ticker;
@@ -232,7 +233,7 @@ impl Counting {
             workers: settings.workers,
             topic: log.topic().to_string(),
             topic_id: begun.topic_id.clone(),
-            hash_key: begun.hash_key,
+            key_fingerprint: begun.key.fingerprint(),
             lateness_ms: settings.view.lateness_ms,
             next_number: begun.next_number,
             runs: begun
@@ -279,7 +280,7 @@ impl Counting {
             accept_truncated: begun.accept_truncated,
         };
         let engine = EngineSettings {
-            hash_key: begun.hash_key,
+            hash_key: begun.key.bytes(),
             lateness_ms: settings.view.lateness_ms,
             workers_per_process: settings.workers,
             restores: shared.before.is_some(),

@@ -23,7 +23,7 @@ use crate::source::embedded::EmbeddedLog;
 use crate::source::{LogError, Message};
 
 /// The file that marks a directory as the demo's.
-const MARK: &str = "demo.json";
+pub const MARK: &str = "demo.json";
 
 /// Where the log is in a data directory.
 pub const LOG: &str = "log";
@@ -289,7 +289,7 @@ impl Target for LogTarget {
                     self.position = position;
                     return Ok(());
                 }
-                Err(LogError::Busy) => thread::park_timeout(BUSY_WAIT),
+                Err(LogError::Busy | LogError::ClockJump { .. }) => thread::park_timeout(BUSY_WAIT),
                 Err(error) => {
                     return Err(TargetError::Other {
                         place: "the demo's log".to_string(),

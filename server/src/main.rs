@@ -29,10 +29,12 @@ mod cluster;
 mod count;
 mod demo;
 mod http;
+mod key;
 mod operations;
 mod output;
 mod plan;
 mod postgres;
+mod private;
 mod publish;
 mod register;
 mod run;
@@ -59,6 +61,8 @@ const PEER_LOST_CODE: i32 = 75;
 const PEER_LOST: &str = "timely communication error: ";
 
 fn main() -> ExitCode {
+    // Before anything is written.
+    private::mask();
     let outcome = run_all();
     if let Err(error) = &outcome {
         output::say(&format!("tallyflow: {error:#}"));
@@ -80,7 +84,7 @@ fn run_all() -> anyhow::Result<()> {
         Some(command) => run_command(command, &args),
         None => plan::plan(&args).map_err(Into::into).and_then(|plan| {
             if args.local_cluster {
-                cluster::local::run(args.processes, args.listen)
+                cluster::local::run(args.processes, args.listen, &plan.key)
             } else {
                 run::run(&args, plan)
             }

@@ -2,12 +2,13 @@
 //!
 //! Comes from [`Args`]; a plan that cannot be is an error that says what to type instead.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use producer::Election;
 
 use crate::cli::Args;
 use crate::cluster::{Cluster, ClusterError};
+use crate::key::{self, KeyFile};
 use crate::postgres::{PostgresError, PostgresSettings};
 use crate::secret::{self, SecretError};
 
@@ -36,6 +37,8 @@ pub struct Plan {
     pub data: PathBuf,
     /// Where checkpoints are kept.
     pub checkpoints: String,
+    /// The key of the hashes of voters.
+    pub key: KeyFile,
     /// All processes, where there are several.
     pub cluster: Option<Cluster>,
 }
@@ -113,6 +116,13 @@ pub enum PlanError {
          HOST:PORT a line, and -p 0, -p 1 and so on; --local-cluster does so on this machine"
     )]
     NoHosts(u16),
+    /// No key where one process alone cannot make it.
+    #[error(
+        "could not count {0} without a key for the hashes of voters: make one with `(umask 077; \
+         openssl rand -hex 32 > FILE)`, keep it apart from the checkpoints, and give it to all \
+         processes with --key FILE"
+    )]
+    NoKey(&'static str),
     /// A process number beyond their count.
     #[error("there is no process {process} of {processes}: -p begins at 0")]
     NoProcess {
@@ -157,12 +167,32 @@ pub fn plan(args: &Args) -> Result<Plan, PlanError> {
         (None, _) => data.join(CHECKPOINTS).display().to_string(),
     };
     Ok(Plan {
+        key: key_file(args, &data, &checkpoints)?,
         register,
         kafka: args.kafka.clone(),
         postgres,
         data,
         checkpoints,
         cluster,
+    })
+}
+
+/// Where the key is; only a process that counts alone, or starts the others, makes one.
+fn key_file(args: &Args, data: &Path, checkpoints: &str) -> Result<KeyFile, PlanError> {
+    let (several, remote) = (
+        args.processes > 1 && !args.local_cluster,
+        checkpoints.starts_with("s3://"),
+    );
+    let path = match &args.key {
+        Some(path) => path.clone(),
+        None if several => return Err(PlanError::NoKey("with several processes")),
+        None if remote => return Err(PlanError::NoKey("with checkpoints in s3")),
+        None => data.join(key::NAME),
+    };
+    Ok(KeyFile {
+        path,
+        is_made: !several && !remote,
+        is_default: args.key.is_none(),
     })
 }
 

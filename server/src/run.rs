@@ -14,12 +14,13 @@ use dataflow::view::ViewSettings;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
-use crate::checkpoint::Place;
+use crate::checkpoint::{self, Place};
 use crate::cli::Args;
 use crate::cluster::Hello;
 use crate::count::{BeginSettings, CountError, Counting, Reach, Settings as CountSettings, begin};
+use crate::key::KeyFile;
 use crate::operations::Facts;
-use crate::plan::{Plan, RegisterFrom};
+use crate::plan::{CHECKPOINTS, Plan, RegisterFrom};
 use crate::postgres::PostgresSettings;
 use crate::publish::{CHANGES_BYTES_MAX, CHANGES_KEPT, Publisher};
 use crate::register::database::RegisterDatabase;
@@ -33,10 +34,21 @@ use crate::source::kafka::{KafkaLog, KafkaSettings};
 use crate::source::{Log, Writer};
 use crate::token::{self, Token, TokenError};
 use crate::warnings::Warnings;
-use crate::{demo, http, output};
+use crate::{demo, http, key, output, private};
 
 /// The longest topic name, as Kafka has it.
 const TOPIC_BYTES_MAX: usize = 249;
+
+/// What this service makes in a data directory.
+const OURS: [&str; 7] = [
+    demo::LOG,
+    CHECKPOINTS,
+    key::NAME,
+    demo::MARK,
+    "token",
+    "tokens.toml",
+    "cluster-secret",
+];
 
 /// How long a helping thread may take to end.
 const HELPER_ENDS_MAX: Duration = Duration::from_secs(2);
@@ -51,6 +63,7 @@ pub fn run(args: &Args, plan: Plan) -> anyhow::Result<()> {
     let signals = signals.context("could not listen for signals")?;
     let listener = runtime.block_on(async { settings.bind() })?;
     let warnings = Warnings::default();
+    tighten(&plan, &warnings);
     let log = open_log(args, &plan, &warnings)?;
     let token = match given {
         Some(token) => token,
@@ -99,6 +112,29 @@ fn check_topic(topic: &str) -> anyhow::Result<()> {
          and '-'"
     );
     Ok(())
+}
+
+/// Takes from other users of the machine what an earlier version, or a copy, left open to them.
+fn tighten(plan: &Plan, warnings: &Warnings) {
+    let (log, checkpoints) = (plan.data.join(demo::LOG), Path::new(&plan.checkpoints));
+    let all = |_: &str| true;
+    let mut directories = vec![
+        private::Ours {
+            directory: &plan.data,
+            is_ours: &|name| OURS.contains(&name),
+        },
+        private::Ours {
+            directory: &log,
+            is_ours: &all,
+        },
+    ];
+    if !plan.checkpoints.starts_with("s3://") {
+        directories.push(private::Ours {
+            directory: checkpoints,
+            is_ours: &checkpoint::is_file_of_place,
+        });
+    }
+    private::tighten(&directories, warnings);
 }
 
 /// The log that is counted.
@@ -154,6 +190,7 @@ fn open_log(args: &Args, plan: &Plan, warnings: &Warnings) -> anyhow::Result<Any
     std::fs::create_dir_all(&directory)
         .with_context(|| format!("could not make the directory '{}'", directory.display()))?;
     let log = EmbeddedLog::open(&directory, &args.topic)?;
+    log.warn_by(warnings.clone());
     Ok(AnyLog::Embedded(Arc::new(log)))
 }
 
@@ -194,6 +231,7 @@ struct Service {
 /// How to begin, but for the place, which may have to be waited for.
 struct BeginSettingsLater {
     checkpoints: String,
+    key: KeyFile,
     cluster: Option<crate::cluster::Cluster>,
     hello: Hello,
     recount: bool,
@@ -233,6 +271,7 @@ impl Service {
             },
             begin: BeginSettingsLater {
                 checkpoints: plan.checkpoints,
+                key: plan.key,
                 cluster: plan.cluster,
                 hello,
                 recount: args.recount,
@@ -349,10 +388,12 @@ impl Service {
     fn start(&self, log: &AnyLog, failed: &mpsc::UnboundedSender<Failure>) -> anyhow::Result<()> {
         let settings = BeginSettings {
             place: Place::open(&self.begin.checkpoints, self.runtime.clone())?,
+            key: self.begin.key.clone(),
             cluster: self.begin.cluster.clone(),
             hello: self.begin.hello.clone(),
             recount: self.begin.recount,
             accept_truncated: self.begin.accept_truncated,
+            warnings: self.facts.warnings.clone(),
         };
         let waiting = |what| self.publisher.set_waiting(what);
         let begun = begin(settings, &*log.log(), &waiting, self.reach.stop_flag())?;

@@ -1,6 +1,7 @@
 //! Why a checkpoint could not be committed or loaded, and what its operator can do.
 
 use super::damage::Damaged;
+use super::manifest::Manifest;
 use super::place::PlaceError;
 use super::segment::SegmentError;
 
@@ -42,15 +43,19 @@ pub enum CheckpointError {
     },
     /// There are checkpoints, and not one of them is whole.
     #[error(
-        "no checkpoint in {place} is whole ({}): restore it from a copy, or start once with \
-         --recount to count the log from its beginning, which works as long as the log still has \
-         all messages", list(.damaged)
+        "no checkpoint in {place} is whole ({}), and the log does not begin where they began: \
+         restore them from a copy (`tallyflow backup` makes one), or start once with --recount \
+         --accept-truncated to count only what the log still has", list(.damaged)
     )]
     NoneWhole {
         /// Where.
         place: String,
         /// Every file that is damaged.
         damaged: Vec<Damaged>,
+        /// The newest manifest that can be read, though files that it names cannot.
+        newest: Option<Box<Manifest>>,
+        /// The number of the checkpoint to write next.
+        next_number: u64,
     },
     /// A file of the checkpoint in use was damaged after it was loaded.
     #[error(

@@ -24,6 +24,8 @@ use super::place::{Place, PlaceError};
 pub struct LoadOptions {
     /// How many files are read at a time; each is held in memory as a whole.
     pub threads: usize,
+    /// Whether every offset of the log has a message.
+    pub is_gapless: bool,
 }
 
 /// What a place has.
@@ -64,8 +66,9 @@ pub fn load(place: &Place, options: LoadOptions) -> Result<Loaded, CheckpointErr
         sizes: &sizes,
         results: BTreeMap::new(),
     };
+    let mut newest = None;
     for (_, name) in manifests.iter().rev() {
-        match looked.load(name, options)? {
+        match looked.load(name, options, &mut newest)? {
             Ok(checkpoint) => {
                 loaded.checkpoint = Some(checkpoint);
                 return Ok(loaded);
@@ -87,6 +90,8 @@ pub fn load(place: &Place, options: LoadOptions) -> Result<Loaded, CheckpointErr
     Err(CheckpointError::NoneWhole {
         place: place.text().to_string(),
         damaged: loaded.damaged,
+        newest,
+        next_number,
     })
 }
 
@@ -160,11 +165,25 @@ type Attempt = Result<(Manifest, Register), Vec<Damaged>>;
 
 impl Looked<'_> {
     /// A checkpoint, or what is damaged of it.
-    fn load(&mut self, name: &str, options: LoadOptions) -> Result<Attempt, CheckpointError> {
+    /// The first manifest that can be read is kept in `newest`.
+    fn load(
+        &mut self,
+        name: &str,
+        options: LoadOptions,
+        newest: &mut Option<Box<Manifest>>,
+    ) -> Result<Attempt, CheckpointError> {
         let manifest = match self.manifest(name)? {
             Ok(manifest) => manifest,
             Err(damaged) => return Ok(Err(vec![damaged])),
         };
+        if options.is_gapless
+            && let Err(damaged) = manifest.check_gapless()
+        {
+            return Ok(Err(vec![damaged]));
+        }
+        if newest.is_none() {
+            *newest = Some(Box::new(manifest.clone()));
+        }
         let mut damaged = self.check_segments(&manifest, options.threads)?;
         match self.register(&manifest)? {
             Ok(register) if damaged.is_empty() => return Ok(Ok((manifest, register))),

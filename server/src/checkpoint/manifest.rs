@@ -5,7 +5,6 @@
 //! is the same for every format.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use bytes::Bytes;
 use dataflow::register::Register;
@@ -34,8 +33,8 @@ pub struct Manifest {
     pub topic: String,
     /// What tells that topic from another of its name.
     pub topic_id: String,
-    /// The key of all hashes.
-    pub hash_key: Hex128,
+    /// What tells the key of all hashes from others; the key itself is elsewhere.
+    pub key_fingerprint: String,
     /// The allowed lateness, in milliseconds, by which rows are late.
     pub lateness_ms: i64,
     /// Up to where each partition is counted.
@@ -78,6 +77,12 @@ pub struct Counts {
     pub received: u64,
     /// Casts that count.
     pub accepted: u64,
+    /// Casts that yield to another of their voter.
+    pub superseded: u64,
+    /// Casts that a void names.
+    pub voided: u64,
+    /// Casts that the register does not let count.
+    pub set_aside: u64,
     /// Distinct voids.
     pub voids: u64,
 }
@@ -108,15 +113,8 @@ impl Run {
 }
 
 /// A number of 128 bits, as 32 hexadecimal digits.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hex128(pub u128);
-
-impl fmt::Debug for Hex128 {
-    /// The key of hashes is one, and belongs in no log.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Hex128(…)")
-    }
-}
 
 impl Serialize for Hex128 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -185,6 +183,54 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// What of it contradicts a log in which every offset has a message.
+    pub fn check_gapless(&self) -> Result<(), Damaged> {
+        let (messages, offsets) = (i128::from(self.counts.messages), self.offsets());
+        if messages == offsets {
+            return Ok(());
+        }
+        let what = format!("counts {messages} messages over {offsets} offsets");
+        Err(Damaged::new(&name::manifest(self.number), what))
+    }
+
+    /// How many offsets it has counted.
+    fn offsets(&self) -> i128 {
+        let each = self.partitions.iter();
+        each.map(|at| i128::from(at.next_offset) - i128::from(at.first_offset))
+            .sum()
+    }
+
+    /// Whether its sums agree with each other and with its offsets (laws 3 and 4).
+    fn check_sums(&self) -> Result<(), String> {
+        let counts = &self.counts;
+        let sum = |parts: &[u64]| parts.iter().map(|part| i128::from(*part)).sum::<i128>();
+        let refused = counts.refused.values().map(|count| i128::from(*count));
+        let outcomes =
+            sum(&[counts.received, counts.voids, counts.duplicates]) + refused.sum::<i128>();
+        let messages = i128::from(counts.messages);
+        if outcomes != messages {
+            return Err(format!(
+                "counts {messages} messages and {outcomes} outcomes"
+            ));
+        }
+        let states = [
+            counts.accepted,
+            counts.superseded,
+            counts.voided,
+            counts.set_aside,
+        ];
+        let (received, states) = (i128::from(counts.received), sum(&states));
+        if received != states {
+            return Err(format!("counts {received} casts and {states} states"));
+        }
+        let is_ordered = |at: &Partition| 0 <= at.first_offset && at.first_offset <= at.next_offset;
+        let offsets = self.offsets();
+        if messages > offsets || !self.partitions.iter().all(is_ordered) {
+            return Err(format!("counts {messages} messages over {offsets} offsets"));
+        }
+        Ok(())
+    }
+
     /// Whether it is what its name says, and names nothing that is no part of a checkpoint.
     fn check(&self, name: &str) -> Result<(), String> {
         if Kind::of(name) != Some(Kind::Manifest(self.number)) {
@@ -200,7 +246,7 @@ impl Manifest {
                 self.register.name
             ));
         }
-        Ok(())
+        self.check_sums()
     }
 }
 

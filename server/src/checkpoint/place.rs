@@ -13,7 +13,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::runtime::Handle;
 
-pub use directory::Lock;
+pub use directory::{Lock, is_file_of_place};
 pub use error::PlaceError;
 
 mod directory;
@@ -28,6 +28,14 @@ pub trait Store: Send + Sync {
     fn put(&self, name: &str, bytes: Bytes) -> Result<(), PlaceError>;
     /// The same, but fails with [`PlaceError::Exists`] if there is one of that name.
     fn put_new(&self, name: &str, bytes: Bytes) -> Result<(), PlaceError>;
+    /// Writes over a file of the same size, in its place, so that it takes no space: a crash
+    /// meanwhile may leave it damaged. Fails where that cannot be done.
+    fn overwrite(&self, name: &str, _bytes: Bytes) -> Result<(), PlaceError> {
+        Err(PlaceError::Full {
+            attempt: format!("write '{name}'"),
+            place: "a place that overwrites nothing".to_string(),
+        })
+    }
     /// A file's bytes, if it is there.
     fn get(&self, name: &str) -> Result<Option<Bytes>, PlaceError>;
     /// The names that begin so, with their sizes in bytes, sorted.
@@ -80,6 +88,11 @@ impl Place {
     /// See [`Store::put_new`].
     pub fn put_new(&self, name: &str, bytes: Bytes) -> Result<(), PlaceError> {
         self.store.put_new(name, bytes)
+    }
+
+    /// See [`Store::overwrite`].
+    pub fn overwrite(&self, name: &str, bytes: Bytes) -> Result<(), PlaceError> {
+        self.store.overwrite(name, bytes)
     }
 
     /// See [`Store::get`].

@@ -41,8 +41,8 @@ pub struct Start {
     pub run: String,
     /// The checkpoint that all go on from.
     pub checkpoint: Option<u64>,
-    /// The key of the hashes of voters, in hexadecimal digits.
-    pub hash_key: String,
+    /// What tells the key of the hashes of voters from others; the key itself is never sent.
+    pub key_fingerprint: String,
     /// What tells the topic from another of the same name.
     pub topic_id: String,
 }

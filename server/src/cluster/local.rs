@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
+use crate::key::KeyFile;
 use crate::signals::Signals;
 
 /// How often the processes are looked at.
@@ -23,8 +24,9 @@ const END_MAX: Duration = Duration::from_secs(20);
 const REST: Duration = Duration::from_secs(1);
 
 /// Runs `processes` of this program with its own arguments until a signal or until all have ended
-/// well. Process I serves on the port of `listen` plus I.
-pub fn run(processes: u16, listen: SocketAddr) -> anyhow::Result<()> {
+/// well. Process I serves on the port of `listen` plus I. All get one key, made if need be.
+pub fn run(processes: u16, listen: SocketAddr, key: &KeyFile) -> anyhow::Result<()> {
+    key.open_or_make()?;
     let program = std::env::current_exe().context("could not find this program")?;
     let own = for_children(std::env::args_os().skip(1));
     let directory = std::env::temp_dir().join(format!("tallyflow-{}", std::process::id()));
@@ -45,6 +47,8 @@ pub fn run(processes: u16, listen: SocketAddr) -> anyhow::Result<()> {
                 .args(["-p", &process.to_string(), "--listen", &address.to_string()])
                 .arg("--hostfile")
                 .arg(&hosts)
+                // In the environment, since it may be among what was typed, too.
+                .env("TALLYFLOW_KEY", &key.path)
                 .spawn();
             children.0.push(child.context("could not start a process")?);
         }

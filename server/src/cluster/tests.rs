@@ -44,7 +44,7 @@ fn three_processes_find_each_other_and_hear_how_it_starts() {
     let start = Start {
         run: "r".to_string(),
         checkpoint: Some(7),
-        hash_key: "00".to_string(),
+        key_fingerprint: "00".to_string(),
         topic_id: "t".to_string(),
     };
     let heard = thread::scope(|scope| {

@@ -13,18 +13,16 @@ use bytes::Bytes;
 use dataflow::hash::KeyedHash;
 
 use super::ceiling::{self, CeilingError};
+use super::rebuild;
 use super::restore::Before;
-use crate::checkpoint::{
-    self, CheckpointError, Damaged, LoadOptions, Loaded, Lock, Manifest, Place, PlaceError,
-};
+use crate::checkpoint::{self, CheckpointError, Damaged, Lock, Manifest, Place, PlaceError};
 use crate::cluster::{Cluster, ClusterError, Hello, Links, Start, Waiting};
+use crate::key::{Key, KeyError, KeyFile};
 use crate::source::{Extent, Log, LogError};
+use crate::warnings::Warnings;
 
 /// The file that names the run that writes to a place.
 const RUN: &str = "run";
-
-/// How many files of a checkpoint are verified at a time.
-const LOAD_THREADS: usize = 2;
 
 /// How long a log that is away is left alone, growing to the second of them.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
@@ -33,6 +31,8 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 pub struct BeginSettings {
     /// Where checkpoints are.
     pub place: Place,
+    /// Where the key of the hashes of voters is.
+    pub key: KeyFile,
     /// All processes, where there are several.
     pub cluster: Option<Cluster>,
     /// How this one was started.
@@ -41,6 +41,8 @@ pub struct BeginSettings {
     pub recount: bool,
     /// Whether a log whose first messages are gone may be counted.
     pub accept_truncated: bool,
+    /// Where it is said that something was found damaged.
+    pub warnings: Warnings,
 }
 
 /// What a count begins with.
@@ -50,7 +52,7 @@ pub struct Begun {
     pub(super) next_number: u64,
     pub(super) damaged: Vec<Damaged>,
     pub(super) topic_id: String,
-    pub(super) hash_key: [u8; 16],
+    pub(super) key: Key,
     pub(super) extents: Vec<Extent>,
     pub(super) links: Option<Links>,
     pub(super) last_tick: u64,
@@ -67,7 +69,7 @@ impl Begun {
 
     /// What voters are hashed by.
     pub fn hash(&self) -> KeyedHash {
-        KeyedHash::new(self.hash_key)
+        self.key.hash()
     }
 }
 
@@ -89,8 +91,11 @@ pub enum BeginError {
     /// The processes do not come together.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    /// The key cannot be had, or is another.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The system has no randomness.
-    #[error("could not make a hash key: {0}")]
+    #[error("could not name this run: {0}")]
     Random(getrandom::Error),
     /// The checkpoint is of another topic.
     #[error(
@@ -221,30 +226,32 @@ fn begin_first(
 ) -> Result<Begun, BeginError> {
     let place = settings.place.clone();
     let lock = place.lock()?;
-    let mut loaded = load(&place, settings.recount)?;
+    // Before the log is waited for, which may be away.
+    let kept = rebuild::load(&settings, log.is_gapless())?;
     let (topic_id, extents) = look_at(log, waiting, stop)?;
-    let before = match loaded.checkpoint.take() {
-        Some((manifest, register)) => {
-            check(&manifest, &settings, &topic_id, &extents)?;
-            Some(Arc::new(Before::new(manifest, register, place.clone())))
+    let chosen = rebuild::choose(kept, &settings, &topic_id, &extents)?;
+    let before = chosen
+        .checkpoint
+        .map(|(manifest, register)| Arc::new(Before::new(manifest, register, place.clone())));
+    let key = match &before {
+        Some(before) => {
+            let kept = &before.manifest().key_fingerprint;
+            settings.key.open_for(place.text(), kept)?
         }
-        None => None,
+        None => settings.key.open_or_make()?,
     };
-    let mut random = [0; 32];
+    let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(BeginError::Random)?;
-    let (key, run) = random.split_at(16);
-    let run = hex(run);
-    place.put(RUN, Bytes::from(run.clone()))?;
-    let hash_key = match &before {
-        Some(before) => before.manifest().hash_key.0.to_be_bytes(),
-        None => key.try_into().expect("half of 32 bytes"),
-    };
+    let mut run = hex(&random);
+    if settings.cluster.is_some() {
+        run = put_run(&place, run)?;
+    }
     let mut links = None;
     if let Some(cluster) = &settings.cluster {
         let start = Start {
             run,
             checkpoint: before.as_ref().map(|before| before.number()),
-            hash_key: hex(&hash_key),
+            key_fingerprint: key.fingerprint(),
             topic_id: topic_id.clone(),
         };
         let mut connected = cluster.connect(&settings.hello, waiting, stop)?;
@@ -257,15 +264,28 @@ fn begin_first(
         last_tick: ceiling::read(&place)?.max(kept_tick),
         place,
         before,
-        next_number: loaded.next_number,
-        damaged: loaded.damaged,
+        next_number: chosen.next_number,
+        damaged: chosen.damaged,
         topic_id,
-        hash_key,
+        key,
         extents,
         links,
-        accept_truncated: settings.accept_truncated,
+        accept_truncated: settings.accept_truncated || chosen.is_rebuilt,
         _lock: Some(lock),
     })
+}
+
+/// Names this run in a place; on a full disk it has the name of an earlier one, which others find
+/// there as well.
+fn put_run(place: &Place, run: String) -> Result<String, PlaceError> {
+    match place.put(RUN, Bytes::from(run.clone())) {
+        Ok(()) => Ok(run),
+        Err(error @ PlaceError::Full { .. }) => match place.get(RUN)? {
+            Some(kept) => Ok(String::from_utf8_lossy(&kept).into_owned()),
+            None => Err(error),
+        },
+        Err(error) => Err(error),
+    }
 }
 
 fn begin_other(
@@ -285,6 +305,7 @@ fn begin_other(
             place: place.text().to_string(),
         });
     }
+    let key = settings.key.open_as(&start.key_fingerprint)?;
     if topic_id != start.topic_id {
         return Err(BeginError::OtherTopicId {
             topic: log.topic().to_string(),
@@ -300,7 +321,6 @@ fn begin_other(
         }
         None => None,
     };
-    let key = u128::from_str_radix(&start.hash_key, 16).unwrap_or_default();
     Ok(Begun {
         last_tick: 0,
         next_number: start.checkpoint.map_or(1, |number| number + 1),
@@ -308,27 +328,12 @@ fn begin_other(
         before,
         damaged: Vec::new(),
         topic_id,
-        hash_key: key.to_be_bytes(),
+        key,
         extents,
         links: Some(links),
         accept_truncated: settings.accept_truncated,
         _lock: None,
     })
-}
-
-/// The newest whole checkpoint, or none where all is counted anew.
-fn load(place: &Place, recount: bool) -> Result<Loaded, CheckpointError> {
-    if recount {
-        return Ok(Loaded {
-            checkpoint: None,
-            next_number: checkpoint::next_number(place)?,
-            damaged: Vec::new(),
-        });
-    }
-    let options = LoadOptions {
-        threads: LOAD_THREADS,
-    };
-    checkpoint::load(place, options)
 }
 
 /// What the log is and has, as soon as it can be reached.
@@ -363,7 +368,7 @@ fn look_at(
 }
 
 /// Whether a checkpoint is of this log, and the log still has what comes next.
-fn check(
+pub(super) fn check(
     manifest: &Manifest,
     settings: &BeginSettings,
     topic_id: &str,

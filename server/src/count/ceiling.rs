@@ -49,11 +49,30 @@ pub fn read(place: &Place) -> Result<u64, CeilingError> {
     }
 }
 
+/// On a full disk the copies are written over, one after the other: so one of them is whole at any
+/// moment, and a start on a full disk can publish, too.
 fn store(place: &Place, ceiling: u64) -> Result<(), PlaceError> {
     for name in NAMES {
-        place.put(name, encode(ceiling))?;
+        let stored = place.put(name, encode(ceiling));
+        match stored {
+            Err(PlaceError::Full { .. }) if other_is_whole(place, name)? => {
+                place.overwrite(name, encode(ceiling))?;
+            }
+            stored => stored?,
+        }
     }
     Ok(())
+}
+
+/// Whether the other copy is, so that this one may be damaged by a crash.
+fn other_is_whole(place: &Place, but: &str) -> Result<bool, PlaceError> {
+    for name in NAMES.iter().filter(|name| **name != but) {
+        let bytes = place.get(name)?;
+        if bytes.as_deref().and_then(decode).is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The number, and the checksum of its digits.

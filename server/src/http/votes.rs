@@ -105,7 +105,7 @@ where
             return Err(problem);
         }
     };
-    let now_ms = now_ms();
+    let now_ms = state.writer.now_ms().map_err(unstored)?;
     let messages = decode(form, read.bytes.clone(), now_ms).await?;
     let count = messages.len() as u64;
     let appended = state
@@ -193,6 +193,11 @@ fn unstored(error: LogError) -> Problem {
     match &error {
         LogError::Busy => {
             return Problem::busy("busy", "the log is busy", "send the same again in a moment");
+        }
+        // The log has said it already, once.
+        LogError::ClockJump { .. } => {
+            let title = "the clock of the machine is not believed";
+            return Problem::busy("clock-jump", title, &error).retry_after(10);
         }
         LogError::TooLarge { .. } => {
             let status = StatusCode::PAYLOAD_TOO_LARGE;

@@ -12,18 +12,21 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, mpsc};
 use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Sender, TrySendError};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
+use super::clock::{Clock, JUMP_MAX_MS};
 use super::{Appended, Extent, Log, LogError, Message, Reader, Writer};
 use commit::{Committer, Fact, Job, Request};
 use reader::{EmbeddedReader, Waker};
 use state::State;
 use store::Store;
+
+use crate::warnings::Warnings;
 
 mod batch;
 mod block;
@@ -71,7 +74,7 @@ impl EmbeddedLog {
     /// What a killed process had not acknowledged is gone, and a warning says so.
     pub fn open(directory: &Path, topic: &str) -> Result<EmbeddedLog, LogError> {
         let (store, state) = Store::open(directory, topic)?;
-        let mut log = EmbeddedLog::start(store, state, topic)?;
+        let mut log = EmbeddedLog::start(store, state, topic, Clock::system())?;
         log.id = log.find_id()?;
         Ok(log)
     }
@@ -91,7 +94,18 @@ impl EmbeddedLog {
         Ok(id)
     }
 
-    fn start(store: Store, state: State, topic: &str) -> Result<EmbeddedLog, LogError> {
+    /// Says from now on, as warnings, what an operator should know.
+    pub fn warn_by(&self, warnings: Warnings) {
+        // Those that were given first stay.
+        let _ = self.shared.warnings.set(warnings);
+    }
+
+    fn start(
+        store: Store,
+        state: State,
+        topic: &str,
+        clock: Clock,
+    ) -> Result<EmbeddedLog, LogError> {
         let records: i64 = state.ends.iter().map(|end| end.next_offset).sum();
         if !state.closed {
             tracing::warn!(
@@ -105,6 +119,9 @@ impl EmbeddedLog {
             topic: topic.to_string(),
             store,
             next_offsets: state.ends.map(|end| AtomicI64::new(end.next_offset)),
+            last_ms: AtomicI64::new(state.last_ms()),
+            clock: Mutex::new(clock),
+            warnings: OnceLock::new(),
             wakers: Mutex::new(Vec::new()),
             queued_bytes: AtomicUsize::new(0),
             queued_appends: AtomicUsize::new(0),
@@ -226,6 +243,10 @@ impl Log for EmbeddedLog {
         Ok(self.id.clone())
     }
 
+    fn is_gapless(&self) -> bool {
+        true
+    }
+
     fn extents(&self) -> Result<Vec<Extent>, LogError> {
         (0..PARTITIONS)
             .map(|partition| self.shared.extent(partition))
@@ -249,6 +270,10 @@ impl Log for EmbeddedLog {
 }
 
 impl Writer for EmbeddedLog {
+    fn now_ms(&self) -> Result<i64, LogError> {
+        self.shared.now_ms()
+    }
+
     fn append(
         &self,
         messages: Vec<Message>,
@@ -272,6 +297,10 @@ struct Shared {
     store: Store,
     /// By partition: below it records are durable and may be read.
     next_offsets: [AtomicI64; PARTITIONS as usize],
+    /// The time of the last record of all.
+    last_ms: AtomicI64,
+    clock: Mutex<Clock>,
+    warnings: OnceLock<Warnings>,
     wakers: Mutex<Vec<Weak<Waker>>>,
     queued_bytes: AtomicUsize,
     queued_appends: AtomicUsize,
@@ -297,9 +326,39 @@ impl Shared {
         })
     }
 
+    /// The time, if the clock can be believed; else it is said.
+    fn now_ms(&self) -> Result<i64, LogError> {
+        let last_ms = self.last_ms.load(Ordering::Relaxed);
+        // A reading is whole whoever panicked while holding it.
+        let now = self
+            .clock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .now(last_ms);
+        let warnings = self.warnings.get();
+        match now {
+            Ok(now_ms) => {
+                if let Some(warnings) = warnings {
+                    warnings.clear("clock_jump");
+                    warn_of_a_clock_behind(warnings, last_ms, now_ms);
+                }
+                Ok(now_ms)
+            }
+            Err(jump) => {
+                let error = LogError::ClockJump { by_ms: jump.by_ms };
+                match warnings {
+                    Some(warnings) => warnings.raise("clock_jump", error.to_string()),
+                    None => tracing::warn!("{error}"),
+                }
+                Err(error)
+            }
+        }
+    }
+
     /// Lets readers see what was committed, and wakes those whose partitions grew.
     fn publish(&self, state: &State) {
         let mut grown = [false; PARTITIONS as usize];
+        self.last_ms.store(state.last_ms(), Ordering::Relaxed);
         for (index, end) in state.ends.iter().enumerate() {
             let before = self.next_offsets[index].swap(end.next_offset, Ordering::AcqRel);
             grown[index] = before < end.next_offset;
@@ -321,6 +380,20 @@ impl Shared {
     fn wakers(&self) -> MutexGuard<'_, Vec<Weak<Waker>>> {
         self.wakers.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Says that times stand still: they never go back.
+fn warn_of_a_clock_behind(warnings: &Warnings, last_ms: i64, now_ms: i64) {
+    let behind_ms = last_ms.saturating_sub(now_ms);
+    if behind_ms <= JUMP_MAX_MS {
+        return warnings.clear("clock_behind");
+    }
+    let message = format!(
+        "the clock of this machine is about {} minutes behind the last vote in the log: until it \
+         has passed it, votes get that vote's time; set the clock, if it is wrong",
+        behind_ms / 60_000
+    );
+    warnings.raise("clock_behind", message);
 }
 
 /// An append's share of what may wait; given back when it is dropped.

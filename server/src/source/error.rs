@@ -171,6 +171,16 @@ pub enum LogError {
         "the log is busy and nothing of this append is stored: send the same again in a moment"
     )]
     Busy,
+    /// The clock is not believed.
+    #[error(
+        "the clock of this machine has jumped by {} and nothing of this append is stored: send the \
+         same again; the log takes votes once the clock is right, or has gone on so for a minute",
+        jump(*.by_ms)
+    )]
+    ClockJump {
+        /// By how much, ahead if positive.
+        by_ms: i64,
+    },
     /// One append is larger than may wait.
     #[error("an append of {bytes} bytes is over the limit of {bytes_max}: send it in parts")]
     TooLarge {
@@ -378,12 +388,21 @@ pub enum LogError {
     },
 }
 
+/// A jump in words, rounded, so that the same one reads the same.
+fn jump(by_ms: i64) -> String {
+    let minutes = (by_ms.unsigned_abs() / 60_000).max(1);
+    let unit = if minutes == 1 { "minute" } else { "minutes" };
+    let way = if by_ms > 0 { "ahead" } else { "back" };
+    format!("about {minutes} {unit} {way}")
+}
+
 impl LogError {
     /// Whether the same call may succeed later without anybody restarting the server.
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
             LogError::Busy
+                | LogError::ClockJump { .. }
                 | LogError::Full { .. }
                 | LogError::Interrupted { .. }
                 | LogError::KafkaAway { .. }

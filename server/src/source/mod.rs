@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 
 pub use error::LogError;
 
+mod clock;
 pub mod embedded;
 mod error;
 pub mod kafka;
@@ -67,6 +68,11 @@ pub trait Log: Send + Sync {
     /// What tells this log from another of the same name, such as a topic deleted and made again.
     /// Asks the log, and so may block for some seconds.
     fn topic_id(&self) -> Result<String, LogError>;
+
+    /// Whether every offset has a message.
+    fn is_gapless(&self) -> bool {
+        false
+    }
 
     /// The extent of every partition now, by partition. Asks the log, and so may block for some
     /// seconds.
@@ -148,6 +154,12 @@ pub trait RefusedWriter {
 
 /// Appends to a log; shared by all requests of the process.
 pub trait Writer: Send + Sync {
+    /// The time by which messages are judged before they are appended, in milliseconds since the
+    /// Unix epoch; an error where it cannot be believed now.
+    fn now_ms(&self) -> Result<i64, LogError> {
+        Ok(clock::wall_ms())
+    }
+
     /// Appends messages and resolves when they are durable, all of them or none. Their log time is
     /// no earlier than `not_before_ms`, nor than the clock, nor than that of the record before.
     ///

@@ -172,6 +172,7 @@ impl Service {
         command.arg("--register").arg(setup.register());
         command.args(["--kafka", &setup.kafka, "--topic", &setup.topic]);
         command.arg("--checkpoints").arg(setup.checkpoints());
+        command.arg("--key").arg(self.key()?);
         command.args(["--checkpoint-every", "500ms"]);
         command.args(["--lateness", &format!("{}s", setup.lateness_ms / 1000)]);
         command.args(flags);
@@ -197,6 +198,15 @@ impl Service {
             said,
             readers,
         })
+    }
+
+    /// The key of the hashes of voters, one for all processes and starts.
+    fn key(&self) -> anyhow::Result<PathBuf> {
+        let path = self.setup.home.join("key");
+        if !path.exists() {
+            std::fs::write(&path, "the key of a chaos run").context("writing the key")?;
+        }
+        Ok(path)
     }
 
     /// The log file of a process, begun anew with each start.

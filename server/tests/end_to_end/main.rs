@@ -6,14 +6,17 @@
 
 mod conditional;
 mod crash;
+mod damaged;
 mod database;
 mod demo;
 mod ending;
+mod full_disk;
 mod limits;
 mod output;
 mod place;
 #[path = "../postgres/mod.rs"]
 mod postgres;
+mod private;
 mod register;
 mod resume;
 mod routes;

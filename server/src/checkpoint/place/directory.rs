@@ -11,13 +11,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
+use super::super::name::Kind;
 use super::{PlaceError, Store};
+use crate::private;
 
 /// The file that a server holds locked.
 const LOCK: &str = ".lock";
 
 /// How the names of unfinished files begin.
 const UNFINISHED: &str = ".unfinished-";
+
+/// Whether a name in a directory is that of a file which this service writes there.
+pub fn is_file_of_place(name: &str) -> bool {
+    let others = [LOCK, "run", "tick-ceiling", "tick-ceiling-copy"];
+    Kind::of(name).is_some() || others.contains(&name) || name.starts_with(UNFINISHED)
+}
 
 /// See the module.
 pub struct Directory {
@@ -51,7 +59,8 @@ impl Directory {
                 why: "it is empty".to_string(),
             });
         }
-        fs::create_dir_all(path).map_err(|error| directory.error("make the directory", error))?;
+        private::make_directory(path)
+            .map_err(|error| directory.error("make the directory", error))?;
         Ok(directory)
     }
 
@@ -142,6 +151,18 @@ impl Store for Directory {
             },
             _ => self.error(format!("write '{name}'"), error),
         })
+    }
+
+    fn overwrite(&self, name: &str, bytes: Bytes) -> Result<(), PlaceError> {
+        let overwrite = || {
+            let mut file = OpenOptions::new().write(true).open(self.path.join(name))?;
+            if file.metadata()?.len() != bytes.len() as u64 {
+                return Err(ErrorKind::StorageFull.into());
+            }
+            file.write_all(&bytes)?;
+            file.sync_all()
+        };
+        overwrite().map_err(|error| self.error(format!("write over '{name}'"), error))
     }
 
     fn get(&self, name: &str) -> Result<Option<Bytes>, PlaceError> {

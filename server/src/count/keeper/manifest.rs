@@ -8,8 +8,8 @@ use dataflow::view::Snapshot;
 
 use super::{Committed, Part, Settings, written_at};
 use crate::checkpoint::{
-    CheckpointError, Counts, FORMAT, FileNames, Hex128, Keep, Manifest, MergeError, Merger,
-    Partition, RegisterRef, Run, commit, plan, put_register, sweep,
+    CheckpointError, Counts, FORMAT, FileNames, Keep, Manifest, MergeError, Merger, Partition,
+    RegisterRef, Run, commit, plan, put_register, sweep,
 };
 
 /// See the module.
@@ -118,7 +118,7 @@ impl Manifests {
             tick: snapshot.tick(),
             topic: settings.topic.clone(),
             topic_id: settings.topic_id.clone(),
-            hash_key: Hex128(u128::from_be_bytes(settings.hash_key)),
+            key_fingerprint: settings.key_fingerprint.clone(),
             lateness_ms: settings.lateness_ms,
             partitions: partitions.into_values().collect(),
             counts: counts(&snapshot),
@@ -240,6 +240,9 @@ pub fn counts(snapshot: &Snapshot) -> Counts {
         refused: totals.refused,
         received: totals.received,
         accepted: totals.counts.accepted,
+        superseded: totals.counts.superseded,
+        voided: totals.counts.voided,
+        set_aside: totals.counts.set_aside,
         voids: totals.voids,
     }
 }

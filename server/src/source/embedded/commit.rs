@@ -2,14 +2,16 @@
 //!
 //! Appends come in over a bounded queue; while one group is synced the next one gathers, so that
 //! many appends share a sync and a lone one waits for its own only. An append is answered after
-//! its group is durable and readable, never before. This is the only place that asks the clock.
+//! its group is durable and readable, never before. A group has one time, asked for here; while
+//! the clock is not believed, no message is stored.
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 
+use super::super::clock::JUMP_MAX_MS;
 use super::batch::{Chunk, Content};
 use super::block::{Block, Records};
 use super::state::State;
@@ -19,6 +21,10 @@ use super::{Appended, LogError, PARTITIONS, Permit, Shared, place};
 /// What one commit takes, unless one append alone is larger: some 20,000 votes, a few tens of
 /// milliseconds.
 const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// How often the clock is looked at while nothing comes: so that a jump is seen when it is made,
+/// and over once it has held.
+const CLOCK_EVERY: Duration = Duration::from_secs(5);
 
 /// A fact to be stored: its key and its value.
 pub(super) type Fact = (String, Vec<u8>);
@@ -74,7 +80,15 @@ impl<'a> Committer<'a> {
     pub(super) fn run(mut self) -> Result<(), LogError> {
         let mut open = true;
         while open {
-            let Ok(first) = self.queue.recv() else { break };
+            let first = match self.queue.recv_timeout(CLOCK_EVERY) {
+                Ok(first) => first,
+                Err(RecvTimeoutError::Timeout) => {
+                    // It says by itself what is wrong.
+                    let _ = self.shared.now_ms();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
             let mut group = Vec::new();
             let mut bytes = 0;
             let mut next = Some(first);
@@ -104,7 +118,11 @@ impl<'a> Committer<'a> {
             }
             return;
         }
-        let mut layout = Layout::new(self.state, now_ms());
+        let (group, now_ms) = self.believe(group);
+        if group.is_empty() {
+            return;
+        }
+        let mut layout = Layout::new(self.state, now_ms);
         let mut waiting = Vec::with_capacity(group.len());
         for job in group {
             let appended = layout.add(job.chunks, job.not_before_ms);
@@ -116,6 +134,29 @@ impl<'a> Committer<'a> {
             drop(permit);
             reply(outcome.clone().map(|()| appended));
         }
+    }
+
+    /// The time, and the jobs that may be stored at it; the others are answered.
+    fn believe(&self, group: Vec<Job>) -> (Vec<Job>, i64) {
+        let has_messages = |job: &Job| !job.chunks.is_empty();
+        if !group.iter().any(has_messages) {
+            // Facts have no time.
+            return (group, i64::MIN);
+        }
+        let now = self.shared.now_ms();
+        let (mut taken, now_ms) = (Vec::with_capacity(group.len()), *now.as_ref().unwrap_or(&0));
+        for job in group {
+            // What was judged at a time that is not the log's would be stored at that time.
+            let by_ms = job.not_before_ms.saturating_sub(now_ms);
+            match &now {
+                Err(error) if has_messages(&job) => (job.reply)(Err(error.clone())),
+                Ok(_) if has_messages(&job) && by_ms > JUMP_MAX_MS => {
+                    (job.reply)(Err(LogError::ClockJump { by_ms }));
+                }
+                _ => taken.push(job),
+            }
+        }
+        (taken, now_ms)
     }
 
     fn store(&mut self, commit: Commit) -> Result<(), LogError> {
@@ -315,15 +356,6 @@ impl Layout {
         let value = block.seal(partition, first_offset, log_time_ms);
         self.commit.blocks.push((partition, first_offset, value));
     }
-}
-
-fn now_ms() -> i64 {
-    // Before 1970 or beyond the year 292 million the log's times stand still, as after a step back.
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|since| i64::try_from(since.as_millis()).ok())
-        .unwrap_or(i64::MIN)
 }
 
 #[cfg(test)]

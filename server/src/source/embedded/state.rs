@@ -51,6 +51,12 @@ impl State {
         closed: true,
     };
 
+    /// The time of the last record of all; the earliest there is, of none.
+    pub(super) fn last_ms(&self) -> i64 {
+        let times = self.ends.iter().map(|end| end.log_time_ms);
+        times.max().unwrap_or(i64::MIN)
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(FIELDS_BYTES + 8);
         bytes.extend_from_slice(&FORMAT.to_le_bytes());

@@ -6,12 +6,14 @@ use std::path::Path;
 
 use bytes::Bytes;
 
+use super::super::clock::Clock;
 use super::super::{Appended, Found, Log, LogError, Message, Reader, Writer};
 use super::store::Store;
 use super::{EmbeddedLog, PARTITIONS};
 use disk::Disk;
 
 mod append;
+mod clock;
 mod crash;
 mod damage;
 mod disk;
@@ -29,7 +31,7 @@ fn open(directory: &Path) -> EmbeddedLog {
 fn open_on(disk: &Disk) -> Result<EmbeddedLog, LogError> {
     let (store, state) =
         Store::open_with(Path::new("a disk in memory"), TOPIC, disk.opener(), None)?;
-    EmbeddedLog::start(store, state, TOPIC)
+    EmbeddedLog::start(store, state, TOPIC, Clock::system())
 }
 
 fn wait<T>(future: impl Future<Output = T>) -> T {

@@ -75,7 +75,10 @@ impl Home {
 
     /// What starts a server here with flags.
     pub fn command(&self, flags: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tallyflow"));
+        // Under a mask that hides nothing, since the server is to hide what it writes by itself.
+        let mut command = Command::new("sh");
+        command.args(["-c", "umask 000; exec \"$@\"", "tallyflow"]);
+        command.arg(env!("CARGO_BIN_EXE_tallyflow"));
         command.current_dir(self.path());
         for (name, _) in std::env::vars().filter(|(name, _)| is_ours(name)) {
             command.env_remove(name);
