@@ -43,7 +43,6 @@ mod signals;
 mod sink;
 mod source;
 mod token;
-#[allow(dead_code, reason = "rooms take it over one by one")]
 mod told;
 #[allow(dead_code, reason = "those who raise them come next")]
 mod warnings;

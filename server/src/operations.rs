@@ -4,7 +4,9 @@ use std::sync::{Arc, OnceLock};
 
 use crate::count::Keeper;
 use crate::demo::DemoState;
-use crate::http::{Operations, PartitionExtent, StatusSource};
+use crate::http::{self, PartitionExtent, Places, StatusSource};
+use crate::plan::{Plan, RegisterFrom};
+use crate::postgres::PostgresSettings;
 use crate::register::LastError;
 use crate::sink::Account;
 use crate::source::Log;
@@ -12,6 +14,8 @@ use crate::warnings::Warnings;
 
 /// Where the facts are. Those that a start brings with it are set once they are there.
 pub struct Facts {
+    /// Where everything is.
+    pub places: Places,
     /// The log.
     pub log: Arc<dyn Log>,
     /// Worker threads of each process.
@@ -31,7 +35,7 @@ pub struct Facts {
 }
 
 impl StatusSource for Facts {
-    fn operations(&self) -> Operations {
+    fn operations(&self) -> http::OperatingFacts {
         let topic = self.log.topic();
         let extents = self.log.last_extents();
         let partitions = extents.into_iter().map(|extent| PartitionExtent {
@@ -40,7 +44,8 @@ impl StatusSource for Facts {
             first_offset: extent.first_offset,
             end_offset: extent.next_offset,
         });
-        Operations {
+        http::OperatingFacts {
+            places: self.places.clone(),
             workers: self.workers,
             processes: self.processes,
             partitions: partitions.collect(),
@@ -52,8 +57,25 @@ impl StatusSource for Facts {
                 .map(|sinks| sinks.iter().map(Account::status).collect())
                 .unwrap_or_default(),
             warnings: self.warnings.list(),
-            register_error: self.register_error.get().map(|told| told.public),
+            register_error: self.register_error.get(),
             demo: self.demo.get().map(DemoState::get),
         }
+    }
+}
+
+/// Where everything is, for the operator.
+pub fn places(plan: &Plan) -> Places {
+    let processes = plan.cluster.iter();
+    Places {
+        data: plan.data.display().to_string(),
+        kafka: plan.kafka.clone(),
+        register: match &plan.register {
+            RegisterFrom::File(path) => path.display().to_string(),
+            RegisterFrom::Database(settings) => settings.with_user(),
+            RegisterFrom::Demo(election) => format!("the demo {}", election.election_id()),
+        },
+        checkpoints: plan.checkpoints.clone(),
+        database: plan.postgres.as_ref().map(PostgresSettings::with_user),
+        processes: processes.flat_map(|it| it.addresses.clone()).collect(),
     }
 }

@@ -16,6 +16,8 @@ use dataflow::view::{ContestChange, Publication, Snapshot};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::told::Told;
+
 mod history;
 mod once;
 mod progress;
@@ -138,7 +140,7 @@ impl Publisher {
     }
 
     /// Says what the start waits for, before there is anything to count.
-    pub fn set_waiting(&self, what: Option<String>) {
+    pub fn set_waiting(&self, what: Option<Told>) {
         self.set_progress(Progress {
             waiting_for: what,
             ..Progress::default()

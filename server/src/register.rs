@@ -169,7 +169,7 @@ impl Followed {
         last_good: Option<Arc<Register>>,
         change: RegisterChange,
         last_error: LastError,
-        waiting: impl Fn(Option<String>),
+        waiting: impl Fn(Option<Told>),
         stop: &AtomicBool,
     ) -> Result<Followed, RegisterError> {
         let none = Arc::default();
@@ -187,10 +187,12 @@ impl Followed {
                     break Arc::clone(before);
                 }
                 Err(error) if source.is_waited_for() => {
-                    if last_error.set(Some(error.told(before))) {
+                    let told = error.told(before);
+                    let public = format!("a register {}", source.public_name());
+                    waiting(Some(Told::new(public, &*told.full)));
+                    if last_error.set(Some(told)) {
                         tracing::error!(%error, "waiting for a register");
                     }
-                    waiting(Some(format!("a register {}", source.public_name())));
                 }
                 Err(error) => return Err(error),
             }

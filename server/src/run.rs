@@ -16,10 +16,10 @@ use tokio::sync::{mpsc, watch};
 
 use crate::checkpoint::{self, Place};
 use crate::cli::Args;
-use crate::cluster::Hello;
+use crate::cluster::{Cluster, Hello};
 use crate::count::{BeginSettings, CountError, Counting, Reach, Settings as CountSettings, begin};
 use crate::key::KeyFile;
-use crate::operations::Facts;
+use crate::operations::{Facts, places};
 use crate::plan::{CHECKPOINTS, Plan, RegisterFrom};
 use crate::postgres::PostgresSettings;
 use crate::publish::{CHANGES_BYTES_MAX, CHANGES_KEPT, Publisher};
@@ -232,7 +232,7 @@ struct Service {
 struct BeginSettingsLater {
     checkpoints: String,
     key: KeyFile,
-    cluster: Option<crate::cluster::Cluster>,
+    cluster: Option<Cluster>,
     hello: Hello,
     recount: bool,
     accept_truncated: bool,
@@ -252,6 +252,7 @@ impl Service {
             lateness_ms: ms(args.lateness),
             horizon_ms: ms(args.horizon),
         };
+        let places = places(&plan);
         let hello = Hello {
             version: env!("CARGO_PKG_VERSION").to_string(),
             process: args.process.into(),
@@ -295,6 +296,7 @@ impl Service {
             publisher: Publisher::new(CHANGES_KEPT, CHANGES_BYTES_MAX),
             reach: Reach::default(),
             facts: Arc::new(Facts {
+                places,
                 log: log.log(),
                 workers: args.workers.into(),
                 processes: args.processes.into(),

@@ -11,6 +11,8 @@
 use std::error::Error;
 use std::fmt;
 
+use serde::{Serialize, Serializer};
+
 /// A failure in both forms.
 ///
 /// Its `Display` is the public sentence, so that one who forgets which to show shows too little
@@ -51,6 +53,16 @@ impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.public)
     }
+}
+
+/// For `serialize_with`: what everybody may read.
+pub fn public<S: Serializer>(told: &Option<Told>, to: S) -> Result<S::Ok, S::Error> {
+    told.as_ref().map(|told| &told.public).serialize(to)
+}
+
+/// For `serialize_with`: what operators read.
+pub fn full<S: Serializer>(told: &Option<Told>, to: S) -> Result<S::Ok, S::Error> {
+    told.as_ref().map(|told| &told.full).serialize(to)
 }
 
 /// An error with everything underneath it, in one line; what an error's own text already ends

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use super::callers::Callers;
 use super::hello::{peek, receive, send};
 use super::{Cluster, ClusterError, Hello, Links};
+use crate::told::Told;
 
 /// How long a process that is not there is left alone.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -26,7 +27,7 @@ const START_MAX: Duration = Duration::from_secs(60);
 const SAY_EVERY: Duration = Duration::from_secs(10);
 
 /// Is told what a start waits for, and `None` when it goes on.
-pub type Waiting<'a> = &'a (dyn Fn(Option<String>) + Sync);
+pub type Waiting<'a> = &'a (dyn Fn(Option<Told>) + Sync);
 
 impl Cluster {
     /// Connects to all other processes; waits for them until `stop`.
@@ -63,11 +64,16 @@ impl Cluster {
                 break;
             }
             let what = format!("waiting for {}", missing.join(" and "));
+            let public = format!(
+                "waiting for {} of {} processes",
+                missing.len(),
+                self.processes()
+            );
             if said_at.elapsed() >= SAY_EVERY {
                 tracing::info!("{what}");
                 said_at = Instant::now();
             }
-            waiting(Some(what));
+            waiting(Some(Told::new(public, what)));
             if stop.load(Ordering::Relaxed) {
                 return Err(ClusterError::Ended);
             }

@@ -150,7 +150,9 @@ fn waiting_ends_when_it_is_told_to() {
     let waiting = |what| *said.lock().unwrap() = what;
     let ended = cluster.connect(&hello(1, 2), &waiting, &stop);
     assert!(matches!(ended, Err(ClusterError::Ended)));
-    assert!(said.lock().unwrap().as_ref().unwrap().contains("process 0"));
+    let told = said.lock().unwrap().clone().unwrap();
+    assert!(told.full.contains("process 0 at 127.0.0.1:"), "{told:?}");
+    assert_eq!(told.public, "waiting for 1 of 2 processes");
 }
 
 #[test]

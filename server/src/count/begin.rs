@@ -355,7 +355,7 @@ fn look_at(
             }
             Err(error) if error.is_transient() => {
                 tracing::warn!(%error, "the log is tried again");
-                waiting(Some(error.to_string()));
+                waiting(Some(error.told()));
             }
             Err(error) => return Err(error.into()),
         }

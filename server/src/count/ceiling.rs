@@ -16,6 +16,7 @@ use dataflow::time::format_rfc3339;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::checkpoint::{Place, PlaceError};
+use crate::told::{Told, chain};
 
 /// The files that hold it, each with a checksum: damage to one of them loses nothing.
 const NAMES: [&str; 2] = ["tick-ceiling", "tick-ceiling-copy"];
@@ -125,7 +126,7 @@ impl Ceiling {
     pub(super) fn start(
         place: Place,
         last: u64,
-        told: impl Fn(Option<String>) + Send + 'static,
+        told: impl Fn(Option<Told>) + Send + 'static,
     ) -> std::io::Result<(Ceiling, JoinHandle<()>)> {
         let shared = Arc::new(Shared {
             durable: AtomicU64::new(last),
@@ -162,7 +163,7 @@ impl Ceiling {
 }
 
 impl Shared {
-    fn follow(&self, place: &Place, asked: &Receiver<()>, told: impl Fn(Option<String>)) {
+    fn follow(&self, place: &Place, asked: &Receiver<()>, told: impl Fn(Option<Told>)) {
         let mut rests_until: Option<Instant> = None;
         loop {
             let rest = |until: Instant| until.saturating_duration_since(Instant::now());
@@ -190,7 +191,12 @@ impl Shared {
                     rests_until = Some(Instant::now() + RETRY);
                     let durable = self.durable.load(Ordering::Acquire);
                     let last = format_rfc3339(i64::try_from(durable).unwrap_or(i64::MAX));
-                    told(Some(format!("nothing is published after {last}: {error}")));
+                    let public = format!(
+                        "nothing is published after {last}, since the place of checkpoints cannot be \
+                         written"
+                    );
+                    let full = format!("nothing is published after {last}: {}", chain(&error));
+                    told(Some(Told::new(public, full)));
                     let cause = &error as &dyn std::error::Error;
                     tracing::error!(
                         error = cause,

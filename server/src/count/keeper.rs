@@ -29,6 +29,7 @@ use utoipa::ToSchema;
 
 use crate::background;
 use crate::checkpoint::{Counts, Damaged, Place, Run};
+use crate::told::{self, Told};
 use part::Keeping;
 
 mod manifest;
@@ -105,17 +106,19 @@ pub struct Committed {
 /// Checkpoints, for `/status`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CheckpointStatus {
-    /// Where they are.
-    pub place: String,
     /// The newest; null before the first.
     pub newest: Option<Committed>,
     /// Why none can be made, or why one was found damaged at the start; null while all is well.
-    pub error: Option<String>,
+    #[serde(serialize_with = "told::public")]
+    #[schema(value_type = Option<String>)]
+    pub error: Option<Told>,
     /// Whether none is made any more until a restart.
     pub is_off: bool,
     /// Why results stand still, or will within seconds, since no further tick can be made safe
     /// where checkpoints are; null while it can. At process 0.
-    pub tick_error: Option<String>,
+    #[serde(serialize_with = "told::public")]
+    #[schema(value_type = Option<String>)]
+    pub tick_error: Option<Told>,
 }
 
 /// What a keeper works with.
@@ -172,10 +175,12 @@ impl Keeper {
         let (say, words) = unbounded();
         let damaged: Vec<String> = settings.damaged.iter().map(Damaged::to_string).collect();
         let status = CheckpointStatus {
-            place: settings.place.text().to_string(),
             error: (!damaged.is_empty()).then(|| {
+                let public =
+                    "an older checkpoint was used at the start, since a newer one is damaged";
                 let damaged = damaged.join("; ");
-                format!("an older checkpoint was used at the start: {damaged}")
+                let place = settings.place.text();
+                Told::new(public, format!("{public}, in {place}: {damaged}"))
             }),
             ..CheckpointStatus::default()
         };
@@ -259,7 +264,7 @@ impl Keeper {
     }
 
     /// Says in `/status` why no further tick can be closed, or that it can.
-    pub(super) fn tell_tick_error(&self, error: Option<String>) {
+    pub(super) fn tell_tick_error(&self, error: Option<Told>) {
         self.state.update(|status| status.tick_error = error);
     }
 

@@ -10,6 +10,7 @@ use dataflow::view::{Snapshot, ViewSettings};
 use super::keeper::{self, Given};
 use super::{CountError, Shared};
 use crate::publish::{PartitionProgress, Progress};
+use crate::told::Told;
 
 /// How often a worker that catches up says how far it is.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
@@ -164,7 +165,7 @@ impl View {
                 before.number()
             );
             tracing::info!("{what}");
-            shared.publisher.set_waiting(Some(what));
+            shared.publisher.set_waiting(Some(Told::same(what)));
             return;
         }
         let next: BTreeMap<u32, i64> = self.snapshot.next_offsets().collect();

@@ -9,9 +9,10 @@
 //! It never counts and never waits for the engine. A request sees one tick.
 
 pub use error::HttpError;
+pub use operations::Places;
 pub use server::{Parts, serve};
 pub use settings::{Origins, Settings};
-pub use status::{Demo, Operations, PartitionExtent, StatusSource};
+pub use status::{Demo, OperatingFacts, PartitionExtent, StatusSource};
 
 mod answers;
 mod body;
@@ -27,6 +28,7 @@ mod metrics;
 mod network;
 mod open_files;
 mod openapi;
+mod operations;
 mod problem;
 mod query;
 mod routes;

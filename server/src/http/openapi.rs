@@ -15,7 +15,7 @@ use super::problem::Problem;
 use super::query::Query;
 use super::server::State;
 use super::stream::{Alive, Reset};
-use super::{metrics, status, stream, votes};
+use super::{metrics, operations, status, stream, votes};
 use crate::publish::json;
 use dataflow::answer::StreamChange;
 
@@ -26,7 +26,7 @@ static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| json(&document()));
     info(title = "tallyflow", description = "Counts votes while they are being cast."),
     paths(
         answers::elections, answers::results, answers::locations, answers::windows,
-        answers::series, stream::stream, status::status, votes::post, status::healthz,
+        answers::series, stream::stream, status::status, operations::operations, votes::post, status::healthz,
         status::readyz, metrics::metrics, openapi,
     ),
     components(schemas(StreamChange, Reset, Alive)),

@@ -74,7 +74,10 @@ impl Problem {
     /// 503 while the start is not over.
     pub fn catching_up(progress: &Progress) -> Problem {
         let detail = match progress.share {
-            _ if progress.waiting_for.is_some() => progress.waiting_for.clone().unwrap_or_default(),
+            _ if progress.waiting_for.is_some() => {
+                let waiting_for = progress.waiting_for.clone();
+                waiting_for.map_or_else(String::new, |told| told.public)
+            }
             Some(share) => format!("{:.1} % of the log is counted; ask again", share * 100.0),
             None => "the server is starting; ask again".to_string(),
         };

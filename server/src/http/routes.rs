@@ -9,7 +9,7 @@ use warp::{Filter, Rejection};
 use super::problem::Problem;
 use super::query::Query;
 use super::server::{Arrival, State};
-use super::{answers, files, metrics, openapi, status, stream, votes};
+use super::{answers, files, metrics, openapi, operations, status, stream, votes};
 
 /// The routes as one filter.
 pub type Api = BoxedFilter<(Response,)>;
@@ -37,7 +37,7 @@ const fn read(path: &'static str) -> Route {
 }
 
 /// Every route but the files of the page.
-pub const ROUTES: [Route; 12] = [
+pub const ROUTES: [Route; 13] = [
     read("/api/v1/elections"),
     read("/api/v1/results"),
     read("/api/v1/locations"),
@@ -45,6 +45,7 @@ pub const ROUTES: [Route; 12] = [
     read("/api/v1/series"),
     read("/api/v1/stream"),
     read("/api/v1/status"),
+    read("/api/v1/operations"),
     Route {
         path: "/api/v1/votes",
         label: "/api/v1/votes",
@@ -115,6 +116,11 @@ pub fn api(state: State) -> Api {
     .or(question(
         warp::path!("api" / "v1" / "status").boxed(),
         status::status,
+    ))
+    .unify()
+    .or(question(
+        warp::path!("api" / "v1" / "operations").boxed(),
+        operations::operations,
     ))
     .unify()
     .or(question(warp::path!("healthz").boxed(), status::healthz))

@@ -56,7 +56,7 @@ pub fn check(token: &Token, is_loopback: bool, headers: &HeaderMap) -> Result<Fo
 }
 
 /// Whether a request shows the token.
-fn authorize(token: &Token, headers: &HeaderMap) -> Result<(), Problem> {
+pub fn authorize(token: &Token, headers: &HeaderMap) -> Result<(), Problem> {
     let shown = single(headers, &AUTHORIZATION).and_then(|value| {
         let (scheme, shown) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| shown.trim())
@@ -82,7 +82,7 @@ fn unauthorized(detail: &str, error: &str) -> Problem {
     Problem::new(
         StatusCode::UNAUTHORIZED,
         "unauthorized",
-        "writing wants a token",
+        "this wants a token",
         detail,
     )
     .header(WWW_AUTHENTICATE, challenge)

@@ -13,6 +13,7 @@ use warp::http::header::{HeaderMap, HeaderValue};
 use warp::reply::Response;
 
 use super::answers::{self, JSON};
+use super::operations::Places;
 use super::problem::Problem;
 use super::query::Query;
 use super::server::State;
@@ -20,18 +21,21 @@ use crate::count::CheckpointStatus;
 use crate::publish::{Progress, Publisher, Tick, json};
 use crate::sink::SinkStatus;
 use crate::source::Health;
+use crate::told::Told;
 use crate::warnings::Warning;
 
 /// Where the operating facts come from.
 pub trait StatusSource: Send + Sync {
     /// The facts now. Called for each `/status` and `/metrics`, and by each group of streams
     /// every few seconds, so it answers from memory.
-    fn operations(&self) -> Operations;
+    fn operations(&self) -> OperatingFacts;
 }
 
-/// Facts of operation.
+/// OperatingFacts of operation.
 #[derive(Clone, Debug, Default)]
-pub struct Operations {
+pub struct OperatingFacts {
+    /// Where everything is; not for everybody.
+    pub places: Places,
     /// Worker threads of each process.
     pub workers: usize,
     /// Processes.
@@ -47,7 +51,7 @@ pub struct Operations {
     /// What an operator should know and that changes no count.
     pub warnings: Vec<Warning>,
     /// Why the register that was last seen is not in force.
-    pub register_error: Option<String>,
+    pub register_error: Option<Told>,
     /// The demo, where this is one.
     pub demo: Option<Demo>,
 }
@@ -130,7 +134,7 @@ pub struct PartitionStatus {
 }
 
 /// The partitions as the tick counts them.
-pub fn partitions(operations: &Operations, tick: Option<&Tick>) -> Vec<PartitionStatus> {
+pub fn partitions(operations: &OperatingFacts, tick: Option<&Tick>) -> Vec<PartitionStatus> {
     let snapshot = || tick.into_iter().map(Tick::snapshot);
     let first: BTreeMap<u32, i64> = snapshot().flat_map(|it| it.first_offsets()).collect();
     let counted: BTreeMap<u32, i64> = snapshot().flat_map(|it| it.next_offsets()).collect();
@@ -182,12 +186,12 @@ pub fn status(state: &State, _: &Query, _: &HeaderMap) -> Result<Response, Probl
         progress: (!ready).then(|| Progress::clone(&state.publisher.progress())),
         totals: snapshot.map(|it| it.totals()).unwrap_or_default(),
         partitions,
-        log_error: operations.log.error,
+        log_error: operations.log.error.map(|told| told.public),
         log_error_since: operations.log.since_ms.map(format_rfc3339),
         checkpoint: operations.checkpoint,
         sinks: operations.sinks,
         warnings: operations.warnings,
-        register_error: operations.register_error,
+        register_error: operations.register_error.map(|told| told.public),
         demo: operations.demo,
     };
     Ok(answers::fresh(JSON, json(&status)))
@@ -219,7 +223,7 @@ pub fn readyz(state: &State, _: &Query, _: &HeaderMap) -> Result<Response, Probl
     let text = match operations.log.error.or(tick_error) {
         None => "ready\n".to_string(),
         // What is counted is served; that nothing new is counted is for the operator.
-        Some(error) => format!("ready, but {error}\n"),
+        Some(error) => format!("ready, but {}\n", error.public),
     };
     Ok(answers::fresh(
         HeaderValue::from_static("text/plain; charset=utf-8"),

@@ -25,6 +25,7 @@ use super::rules::{self, Form};
 use super::server::{Arrival, State};
 use crate::publish::json;
 use crate::source::{Appended, LogError, Message};
+use crate::told::chain;
 
 /// Bodies up to here are decoded where they arrive, in some tens of microseconds; larger ones
 /// on a thread that holds up no other request.
@@ -214,12 +215,6 @@ fn unstored(error: LogError) -> Problem {
         }
         _ => Problem::busy("log-failure", title, again).retry_after(10),
     }
-}
-
-/// An error with everything underneath it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let below = std::iter::successors(error.source(), |error| error.source());
-    below.fold(error.to_string(), |text, error| format!("{text}: {error}"))
 }
 
 /// The wall clock, in milliseconds since the Unix epoch.

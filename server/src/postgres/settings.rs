@@ -93,6 +93,14 @@ impl PostgresSettings {
         Ok(PostgresSettings { config, tls })
     }
 
+    /// Where it is and who asks, for the operator.
+    pub fn with_user(&self) -> String {
+        match self.config.get_user() {
+            Some(user) => format!("{self} as {user}"),
+            None => self.to_string(),
+        }
+    }
+
     /// A connection of one's own.
     pub fn connect(&self) -> Result<Client, PostgresError> {
         self.config
@@ -135,6 +143,7 @@ mod tests {
         let typed = "postgresql://ana:s3cret@db.example.org:6000/votes";
         let settings = PostgresSettings::parse(typed, None).expect("it is a URL");
         assert_eq!(settings.to_string(), "db.example.org:6000/votes");
+        assert_eq!(settings.with_user(), "db.example.org:6000/votes as ana");
         assert!(!format!("{settings:?}").contains("s3cret"));
         for wrong in ["postgresql://ana:s3cret@:x/votes", "s3cret", "", "host="] {
             let error = PostgresSettings::parse(wrong, None).expect_err("it is none");

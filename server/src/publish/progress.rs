@@ -3,6 +3,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::told::{self, Told};
+
 /// The start, over all partitions.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct Progress {
@@ -14,7 +16,9 @@ pub struct Progress {
     /// How long the rest takes at that rate, in seconds; null before that is known.
     pub seconds_left: Option<f64>,
     /// What the start waits for: a broker, other processes; null if for nothing.
-    pub waiting_for: Option<String>,
+    #[serde(serialize_with = "told::public")]
+    #[schema(value_type = Option<String>)]
+    pub waiting_for: Option<Told>,
     /// By topic and partition.
     pub partitions: Vec<PartitionProgress>,
 }

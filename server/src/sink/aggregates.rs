@@ -93,15 +93,13 @@ impl Sink for Aggregates {
 }
 
 impl SinkError for AggregateError {
+    const PUBLIC: &'static str = "the aggregates cannot be written to kafka; it is tried again";
+
     fn ended() -> AggregateError {
         AggregateError::Ended
     }
 
     fn is_end(&self) -> bool {
         matches!(self, AggregateError::Ended)
-    }
-
-    fn chain(&self) -> String {
-        self.chain()
     }
 }

@@ -3,7 +3,7 @@
 //! What is written where is the [`Sink`]'s; when, how often and how it ends is the same for all.
 //! The publishing knows nothing of these threads.
 
-use std::fmt::Display;
+use std::error::Error;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::ending::{self, Ending, EndingSender};
 use super::status::Account;
 use crate::publish::{Publisher, Tick};
+use crate::told::Told;
 
 /// The shortest time from the beginning of one round to that of the next.
 const ROUND_INTERVAL: Duration = Duration::from_millis(100);
@@ -69,15 +70,15 @@ pub trait Sink: Send + 'static {
 }
 
 /// Why a sink fails.
-pub trait SinkError: Display {
+pub trait SinkError: Error {
+    /// What does not work, for `/status`: without what the other side says, which names hosts.
+    const PUBLIC: &'static str;
+
     /// The error of a sink that cannot finish before the end.
     fn ended() -> Self;
 
     /// Whether it is that one.
     fn is_end(&self) -> bool;
-
-    /// The error and all its causes, for `/status` and the log.
-    fn chain(&self) -> String;
 }
 
 /// What a sink works with.
@@ -98,10 +99,10 @@ impl Desk {
     }
 
     /// Shows a failure; the log gets one that lasts only once.
-    pub fn report(&self, error: &impl SinkError) {
-        let text = error.chain();
-        if self.account.fail(text.clone()) {
-            tracing::warn!("{text}; trying again");
+    pub fn report<E: SinkError>(&self, error: &E) {
+        let told = Told::of(E::PUBLIC, error);
+        if self.account.fail(told.clone()) {
+            tracing::warn!("{}; trying again", told.full);
         }
     }
 }
@@ -290,7 +291,7 @@ impl Drop for Guard {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let text = "the sink has stopped, this is a bug: restart the service";
-            self.0.fail(text.to_string());
+            self.0.fail(Told::same(text));
         }
     }
 }

@@ -14,4 +14,4 @@ mod status;
 pub mod votes;
 
 pub use follow::Follower;
-pub use status::{Account, SinkStatus};
+pub use status::{Account, SinkState, SinkStatus};

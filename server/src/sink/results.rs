@@ -85,15 +85,13 @@ impl Sink for ResultTables {
 }
 
 impl SinkError for ResultsError {
+    const PUBLIC: &'static str = "the results cannot be written to the database; it is tried again";
+
     fn ended() -> ResultsError {
         ResultsError::Ended
     }
 
     fn is_end(&self) -> bool {
         matches!(self, ResultsError::Ended)
-    }
-
-    fn chain(&self) -> String {
-        self.to_string()
     }
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::publish::Publisher;
+use crate::told::{self, Told};
 
 /// How a sink is, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -36,7 +37,9 @@ pub struct SinkStatus {
     /// How far that is behind what is published, in milliseconds; null before the first round.
     pub lag_ms: Option<u64>,
     /// Why the last try failed; null once a later one did not.
-    pub last_error: Option<String>,
+    #[serde(serialize_with = "told::public")]
+    #[schema(value_type = Option<String>)]
+    pub last_error: Option<Told>,
 }
 
 /// A sink's state; clones share it.
@@ -55,7 +58,7 @@ pub struct Account {
 struct Entries {
     rows_written: u64,
     tick: Option<u64>,
-    last_error: Option<String>,
+    last_error: Option<Told>,
 }
 
 impl Account {
@@ -109,7 +112,7 @@ impl Account {
     }
 
     /// A try has failed. True: the one before it had not, or for another reason.
-    pub(super) fn fail(&self, error: String) -> bool {
+    pub(super) fn fail(&self, error: Told) -> bool {
         self.failures.increment(1);
         self.is_failing.set(1.0);
         let mut entries = self.entries();
@@ -151,11 +154,14 @@ mod tests {
     fn a_failure_stands_until_a_round_is_finished() {
         let account = Account::new("test", Publisher::default());
         assert_eq!(account.status().state, SinkState::Waiting);
-        assert!(account.fail("no broker".to_string()));
-        assert!(!account.fail("no broker".to_string()));
+        let told = || Told::new("it is away", "no broker at k:9092");
+        assert!(account.fail(told()));
+        assert!(!account.fail(told()));
         let status = account.status();
         assert_eq!((status.state, status.tick), (SinkState::Failing, None));
-        assert_eq!(status.last_error.as_deref(), Some("no broker"));
+        let shown = serde_json::to_value(&status).expect("it is plain data");
+        assert_eq!(shown["last_error"], "it is away");
+        assert_eq!(status.last_error, Some(told()));
         account.finish_round(40, 3);
         account.finish_round(50, 2);
         let status = account.status();

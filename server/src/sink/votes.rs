@@ -285,15 +285,13 @@ fn position(
 }
 
 impl SinkError for VotesError {
+    const PUBLIC: &'static str = "the votes cannot be written to the database; it is tried again";
+
     fn ended() -> VotesError {
         VotesError::Ended
     }
 
     fn is_end(&self) -> bool {
         matches!(self, VotesError::Ended)
-    }
-
-    fn chain(&self) -> String {
-        self.to_string()
     }
 }

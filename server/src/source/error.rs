@@ -7,6 +7,8 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::told::Told;
+
 /// The error underneath; shared, since one failed write answers many appends.
 pub type Cause = Arc<dyn Error + Send + Sync>;
 
@@ -397,6 +399,27 @@ fn jump(by_ms: i64) -> String {
 }
 
 impl LogError {
+    /// What everybody may know of it, and what the operator.
+    pub fn told(&self) -> Told {
+        let public = match self {
+            LogError::Busy | LogError::Closed | LogError::TooLarge { .. } => {
+                return Told::same(self.to_string());
+            }
+            LogError::Full { .. } => "the log takes nothing: its disk is full",
+            LogError::KafkaAway { .. } => {
+                "the log's brokers cannot be reached; they are tried again"
+            }
+            LogError::KafkaNoTopic { .. }
+            | LogError::KafkaReplaced { .. }
+            | LogError::KafkaGone { .. } => {
+                "the log's topic is gone, or is another than was counted"
+            }
+            LogError::KafkaDenied { .. } => "the log's brokers do not allow what is needed",
+            _ => "the log cannot be used",
+        };
+        Told::of(public, self)
+    }
+
     /// Whether the same call may succeed later without anybody restarting the server.
     pub fn is_transient(&self) -> bool {
         matches!(

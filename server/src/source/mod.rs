@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
+use crate::told::Told;
+
 pub use error::LogError;
 
 mod clock;
@@ -54,8 +56,8 @@ pub enum Found<'a> {
 /// Whether the log can be reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Health {
-    /// Why it cannot, in words for an operator; `None` while it can.
-    pub error: Option<String>,
+    /// Why it cannot; `None` while it can.
+    pub error: Option<Told>,
     /// Since when it cannot, in milliseconds since the Unix epoch.
     pub since_ms: Option<i64>,
 }

@@ -20,6 +20,7 @@ mod private;
 mod register;
 mod resume;
 mod routes;
+mod secrets;
 mod slow;
 mod streaming;
 mod support;

@@ -1,7 +1,6 @@
 //! One process's part of checkpoints: rows wait, become files, and are told of.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -16,6 +15,7 @@ use super::{Committed, Given, Part, Settings, State, Word};
 use crate::checkpoint::{
     CheckpointError, FileNames, Hex128, Partition, Place, Run, put_segment, write_files,
 };
+use crate::told::{Told, chain};
 
 /// From so many waiting rows on they are written, without waiting for a checkpoint.
 const ROWS_WRITTEN_AT: usize = 1 << 20;
@@ -292,8 +292,12 @@ impl<W: Fn()> Keeping<W> {
             );
         }
         let is_off = waiting > ROWS_MAX;
+        let public = match is_off {
+            true => "no checkpoint is made any more until a restart; counting goes on",
+            false => "a checkpoint could not be written; it is tried again, and counting goes on",
+        };
         self.state.update(|status| {
-            status.error = Some(text);
+            status.error = Some(Told::new(public, text));
             status.is_off = is_off;
         });
     }
@@ -310,18 +314,4 @@ fn partition(position: Position) -> Partition {
             .map(|(hash, ms)| (Hex128(hash), ms))
             .collect(),
     }
-}
-
-/// An error with what caused it.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }

@@ -119,18 +119,4 @@ impl AggregateError {
             error => AggregateError::Client(error),
         }
     }
-
-    /// The error and all its causes, for `/status` and the log.
-    pub(super) fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        // The client's errors repeat their cause at their end.
-        while let Some(error) = cause
-            && !text.ends_with(&error.to_string())
-        {
-            text = format!("{text}: {error}");
-            cause = error.source();
-        }
-        text
-    }
 }

@@ -62,7 +62,10 @@ mod tests {
             warnings: Warnings::default(),
         };
         let error = settings.check().expect_err("there is no such option");
-        let said = format!("{error} {error:?} {settings:?} {}", error.chain());
+        let said = format!(
+            "{error} {error:?} {settings:?} {}",
+            crate::told::chain(&error)
+        );
         assert!(
             said.contains("sasl.pasword") && !said.contains("secret"),
             "{said}"

@@ -330,7 +330,7 @@ fn what_keeps_it_from_writing_is_said_and_it_ends_all_the_same() {
     until("the failure shows", || {
         sink.account().status().state == SinkState::Failing
     });
-    let said = sink.account().status().last_error.unwrap_or_default();
+    let said = sink.account().status().last_error.expect("a reason").full;
     assert!(said.contains("cleanup.policy=compact"), "{said}");
     let started = Instant::now();
     sink.end();
@@ -367,7 +367,7 @@ fn a_broker_that_never_was_there_does_not_hold_up_the_end() {
     until("the failure shows", || {
         sink.account().status().state == SinkState::Failing
     });
-    let said = sink.account().status().last_error.unwrap_or_default();
+    let said = sink.account().status().last_error.expect("a reason").full;
     assert!(
         said.contains("check that it runs") && said.contains("refused"),
         "{said}"

@@ -242,7 +242,7 @@ fn look(known: &Known, ask_id: bool) -> Result<(), LogError> {
 
 fn unhealthy(before: &Health, error: &LogError) -> Health {
     Health {
-        error: Some(error.to_string()),
+        error: Some(error.told()),
         since_ms: before.since_ms.or_else(|| Some(now_ms())),
     }
 }

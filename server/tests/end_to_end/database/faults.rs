@@ -9,7 +9,7 @@ use postgres::{Client as Sql, NoTls};
 use super::agree::agrees;
 use super::queries::readme;
 use super::votes::{all_are_there_once, row_of};
-use super::{database, sink, start, status};
+use super::{database, sink, start, status, why};
 use crate::postgres::{Database, PASSWORD};
 use crate::support::votes::Town;
 use crate::support::{Home, Server, until};
@@ -55,7 +55,7 @@ fn counting_goes_on_while_the_database_is_away_and_all_is_there_afterwards() {
         .expect("the owner may");
     count(300);
     until("the status says it", || {
-        let error = sink(&server, "results")["last_error"].as_str()?.to_string();
+        let error = why(&server, "results")?;
         error.contains("published").then_some(())
     });
     sql.batch_execute("ALTER TABLE elsewhere RENAME TO published")
@@ -152,7 +152,7 @@ fn under_load_every_fault_is_told_and_all_converges_afterwards() {
     let flow = Flow::start(&server);
     let failing = |name: &str, part: &str| {
         until("the status says it", || {
-            let error = sink(&server, name)["last_error"].as_str()?.to_string();
+            let error = why(&server, name)?;
             assert!(!error.contains("counting"), "{error}");
             error.contains(part).then_some(())
         });
@@ -179,8 +179,8 @@ fn under_load_every_fault_is_told_and_all_converges_afterwards() {
     }
 
     let held = fill(&database);
-    failing("results", "connection");
-    failing("votes", "connection");
+    failing("results", "too many clients");
+    failing("votes", "too many clients");
     counting_goes_on();
     drop(held);
     recovered(&server);

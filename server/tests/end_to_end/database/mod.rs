@@ -47,6 +47,16 @@ fn status(server: &Server) -> Value {
     server.client().get("/api/v1/status").json()
 }
 
+/// Why a sink fails, as operators read it.
+fn why(server: &Server, name: &str) -> Option<String> {
+    let operations = server.client().operations();
+    let mut sinks = operations["sinks"].as_array().expect("sinks").iter();
+    let sink = sinks.find(|sink| sink["name"] == name)?;
+    let error = sink["last_error"].as_str()?.to_string();
+    assert!(!error.contains(PASSWORD), "{error}");
+    Some(error)
+}
+
 /// An entry of `sinks`.
 fn sink(server: &Server, name: &str) -> Value {
     let sinks = status(server)["sinks"].clone();

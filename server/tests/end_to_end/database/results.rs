@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::agree::agrees;
-use super::{database, sink, start};
+use super::{database, sink, start, why};
 use crate::support::Home;
 use crate::support::until;
 use crate::support::votes::{self, Town};
@@ -64,7 +64,7 @@ fn a_newer_schema_and_a_role_without_rights_are_told_apart() {
     .expect("the owner may");
     let server = Home::new().start(&["--postgres", &database.url(), "--register", "register.json"]);
     until("the status says it", || {
-        let error = sink(&server, "results")["last_error"].as_str()?.to_string();
+        let error = why(&server, "results")?;
         error.contains("newer tallyflow").then_some(())
     });
 }

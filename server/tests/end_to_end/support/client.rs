@@ -55,6 +55,14 @@ impl Client {
         self.send("GET", target, headers, b"")
     }
 
+    /// What is for operators only.
+    pub fn operations(&self) -> Value {
+        let bearer = format!("Bearer {TOKEN}");
+        let answer = self.get_with("/api/v1/operations", &[("Authorization", &bearer)]);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    }
+
     /// Posts lines of events.
     pub fn vote(&self, lines: &str) -> Answer {
         let headers = [("Content-Type", "application/x-ndjson")];

@@ -1,5 +1,6 @@
 //! The binary under test: started on a free port, ended by its id.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -106,7 +107,34 @@ impl Home {
     }
 
     /// Starts a server by a command whose standard output is left to be read here.
-    pub fn start_by(self, mut command: Command) -> Server {
+    pub fn start_by(self, command: Command) -> Server {
+        self.listen(command).ready()
+    }
+
+    /// Starts a server by a command that names the address; its output is the caller's.
+    pub fn start_at(self, mut command: Command, address: SocketAddr) -> Server {
+        let server = Server {
+            child: command.spawn().expect("the server starts"),
+            address,
+            home: self,
+            greeting: String::new(),
+        };
+        server.ready()
+    }
+
+    /// Starts a server here, and waits until it listens; its log goes to a file.
+    pub fn start_to_log(self, flags: &[&str]) -> Server {
+        let mut command = self.command(flags);
+        command.stderr(File::create(self.log()).expect("the log is made"));
+        self.listen(command)
+    }
+
+    /// The file of `start_to_log`.
+    pub fn log(&self) -> PathBuf {
+        self.path().join("log.txt")
+    }
+
+    fn listen(self, mut command: Command) -> Server {
         command.stdout(Stdio::piped());
         let mut child = command.spawn().expect("the server starts");
         let stdout = child.stdout.take().expect("standard output is piped");
@@ -121,27 +149,12 @@ impl Home {
             });
         let address = line.expect("the server says where it listens");
         let address = address.parse().expect("the server listens on an address");
-        self.wait(child, address, greeting)
-    }
-
-    /// Starts a server by a command that names the address; its output is the caller's.
-    pub fn start_at(self, mut command: Command, address: SocketAddr) -> Server {
-        let child = command.spawn().expect("the server starts");
-        self.wait(child, address, String::new())
-    }
-
-    fn wait(self, child: Child, address: SocketAddr, greeting: String) -> Server {
-        let server = Server {
+        Server {
             child,
             address,
             home: self,
             greeting,
-        };
-        until("the server is ready", || {
-            let answer = server.client().try_send("GET", "/readyz", &[], b"");
-            answer.is_ok_and(|it| it.status == 200).then_some(())
-        });
-        server
+        }
     }
 
     /// Starts a server that is expected to refuse to run, and waits for its end.
@@ -167,6 +180,15 @@ impl Server {
     /// A server with the register of the tests.
     pub fn start() -> Server {
         Server::start_with(&[])
+    }
+
+    /// Waits until it serves results.
+    fn ready(self) -> Server {
+        until("the server is ready", || {
+            let answer = self.client().try_send("GET", "/readyz", &[], b"");
+            answer.is_ok_and(|it| it.status == 200).then_some(())
+        });
+        self
     }
 
     /// A server with flags.
