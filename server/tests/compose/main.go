@@ -8,6 +8,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -63,8 +64,8 @@ func check(bin, libs, postgresBin string) error {
 	if err != nil {
 		return err
 	}
-	if names := plain.ServiceNames(); len(names) != 3 {
-		return fmt.Errorf("without a profile there are %v, and not three services", names)
+	if names := plain.ServiceNames(); len(names) != 4 {
+		return fmt.Errorf("without a profile there are %v, and not four services", names)
 	}
 	directory, err := os.MkdirTemp("", "tallyflow-compose-")
 	if err != nil {
@@ -100,6 +101,7 @@ func looksRight(project *types.Project) error {
 				wrong = append(wrong, fmt.Errorf("%s keeps %s in no named volume", name, volume.Target))
 			}
 		}
+		wrong = append(wrong, secretsRight(name, service)...)
 		isOnce := service.Restart == "no"
 		if !isOnce && service.Restart != "unless-stopped" {
 			wrong = append(wrong, fmt.Errorf("%s does not come back after a crash", name))
@@ -110,6 +112,34 @@ func looksRight(project *types.Project) error {
 		}
 	}
 	return errors.Join(wrong...)
+}
+
+var secretName = regexp.MustCompile(`PASSWORD|TOKEN|SECRET|KEY`)
+
+// secretsRight holds that nobody is given a secret that this file knows, and that whoever reads one
+// waits until it is made.
+func secretsRight(name string, service types.ServiceConfig) []error {
+	var wrong []error
+	for variable, value := range service.Environment {
+		isFile := strings.HasSuffix(variable, "_FILE")
+		if secretName.MatchString(variable) && !isFile && value != nil && *value != "" {
+			wrong = append(wrong, fmt.Errorf("%s has a default for %s", name, variable))
+		}
+	}
+	for _, volume := range service.Volumes {
+		if volume.Source != "secrets" || name == "secrets" {
+			continue
+		}
+		if !volume.ReadOnly {
+			wrong = append(wrong, fmt.Errorf("%s may change the secrets", name))
+		}
+		// What waits for one that has waited has waited.
+		_, after := service.DependsOn["register"]
+		if service.DependsOn["secrets"].Condition != types.ServiceConditionCompletedSuccessfully && !after {
+			wrong = append(wrong, fmt.Errorf("%s does not wait for the secrets", name))
+		}
+	}
+	return wrong
 }
 
 // native runs the services on this machine.
@@ -146,8 +176,9 @@ func (n *native) run() error {
 		"0.0.0.0:8080", "127.0.0.1:"+n.tallyflowPort,
 		"127.0.0.1:8080", "127.0.0.1:"+n.tallyflowPort,
 		"/data", filepath.Join(n.directory, "data"),
+		"/secrets", filepath.Join(n.directory, "secrets"),
 	)
-	for _, step := range []func() error{n.kafka, n.postgres, n.tallyflow, n.demo, n.counted} {
+	for _, step := range []func() error{n.secrets, n.kafka, n.postgres, n.tallyflow, n.demo, n.counted} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -236,6 +267,68 @@ func (n *native) healthy(name string, check func() error) error {
 	}
 }
 
+// secrets makes the password as its service does, twice, and looks who may read it.
+func (n *native) secrets() error {
+	home := filepath.Join(n.directory, "secrets")
+	if err := os.Mkdir(home, 0o755); err != nil {
+		return err
+	}
+	if os.Geteuid() == 0 {
+		// Users of the containers get at it by its volume.
+		if err := os.Chmod(n.directory, 0o755); err != nil {
+			return err
+		}
+	}
+	service := n.project.Services["secrets"]
+	arguments := append([]string{}, service.Entrypoint...)
+	for _, argument := range service.Command {
+		argument = n.replacer.Replace(argument)
+		if os.Geteuid() != 0 {
+			argument = strings.NewReplacer("-o postgres ", "", "-o 10001 ", "").Replace(argument)
+		}
+		arguments = append(arguments, argument)
+	}
+	var made []byte
+	for round := range 2 {
+		if err := n.do(n.environment("secrets"), arguments...); err != nil {
+			return err
+		}
+		password, err := os.ReadFile(filepath.Join(home, "password"))
+		if err != nil {
+			return err
+		}
+		if len(password) < 32 || round > 0 && !bytes.Equal(password, made) {
+			return fmt.Errorf("the password has %d characters, and stays the same: %v",
+				len(password), bytes.Equal(password, made))
+		}
+		made = password
+	}
+	entries, err := os.ReadDir(home)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		if info.Mode().Perm()&0o077 != 0 {
+			return fmt.Errorf("others may read the secret %s: %v", entry.Name(), info.Mode())
+		}
+	}
+	return nil
+}
+
+// password is what the clients of the database have.
+func (n *native) password() (string, error) {
+	file := n.project.Services["tallyflow"].Environment["TALLYFLOW_POSTGRES_PASSWORD_FILE"]
+	if file == nil {
+		return "", errors.New("tallyflow has no file with a password")
+	}
+	text, err := os.ReadFile(n.replacer.Replace(*file))
+	return string(text), err
+}
+
 func (n *native) kafka() error {
 	defaults := filepath.Join(n.directory, "kafka-defaults")
 	final := filepath.Join(n.directory, "kafka-config")
@@ -292,17 +385,11 @@ func (n *native) postgres() error {
 	if err := os.Mkdir(home, 0o700); err != nil {
 		return err
 	}
-	password := filepath.Join(home, "password")
-	if err := os.WriteFile(password, []byte(settings["POSTGRES_PASSWORD"]), 0o600); err != nil {
-		return err
-	}
+	password := settings["POSTGRES_PASSWORD_FILE"]
 	var as []string
 	if os.Geteuid() == 0 {
 		as = []string{"setpriv", "--reuid=" + postgresUser, "--regid=" + postgresUser, "--clear-groups", "--"}
 		if err := n.do(environment, "chown", "-R", postgresUser, home); err != nil {
-			return err
-		}
-		if err := os.Chmod(n.directory, 0o755); err != nil {
 			return err
 		}
 	}
@@ -325,7 +412,11 @@ func (n *native) postgres() error {
 	if err := n.healthy("postgres", func() error { return n.do(environment, "sh", "-c", check[1]) }); err != nil {
 		return err
 	}
-	client := append(environment, "PGPASSWORD="+settings["POSTGRES_PASSWORD"])
+	secret, err := n.password()
+	if err != nil {
+		return err
+	}
+	client := append(environment, "PGPASSWORD="+secret)
 	return n.do(client, "createdb", "-h", "127.0.0.1", "-U", settings["POSTGRES_USER"], settings["POSTGRES_DB"])
 }
 
@@ -409,7 +500,11 @@ func (n *native) counted() error {
 		return fmt.Errorf("tallyflow does not end well: %w", err)
 	}
 	postgres := n.project.Services["postgres"].Environment
-	environment := append(n.environment("postgres"), "PGPASSWORD="+*postgres["POSTGRES_PASSWORD"])
+	secret, err := n.password()
+	if err != nil {
+		return err
+	}
+	environment := append(n.environment("postgres"), "PGPASSWORD="+secret)
 	output, err := n.command(environment, "psql", "-h", "127.0.0.1", "-U", *postgres["POSTGRES_USER"],
 		"-d", *postgres["POSTGRES_DB"], "-qAtc",
 		"SELECT (SELECT sum(accepted) FROM location_results WHERE leaf), (SELECT count(*) FROM votes)").Output()
