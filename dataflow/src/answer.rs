@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 
 #[cfg(feature = "schema")]
 use utoipa::ToSchema;
@@ -102,10 +103,58 @@ pub struct Locations {
     pub contest_id: String,
     /// By location code.
     pub locations: Vec<LocationRow>,
+    /// By parent, where rows are suppressed (`--disclose-min`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schema(required = false))]
+    pub rest: Vec<RestRow>,
+}
+
+/// What the suppressed rows of one parent hold together, and what has changed in the shown ones
+/// since they were last sent: with them it is the parent's row, or the contest's counts.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(ToSchema))]
+pub struct RestRow {
+    /// The location above; null for the roots.
+    pub parent: Option<String>,
+    /// The sum.
+    #[serde(flatten)]
+    pub sum: RestSum,
+}
+
+/// A sum that is suppressed itself, without figures, while it holds too few ballots.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(ToSchema))]
+pub struct RestSum {
+    /// Whether there are no figures; absent where there are.
+    #[cfg_attr(feature = "schema", schema(required = false))]
+    pub suppressed: bool,
+    /// Ballots; absent if suppressed.
+    #[cfg_attr(feature = "schema", schema(required = false))]
+    pub accepted: u64,
+    /// Of them, those without a choice; absent if suppressed.
+    #[cfg_attr(feature = "schema", schema(required = false))]
+    pub blank: u64,
+    /// By candidate; absent if suppressed.
+    #[cfg_attr(feature = "schema", schema(required = false))]
+    pub votes: VotesByCandidate,
+}
+
+impl Serialize for RestSum {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut row = serializer.serialize_struct("RestSum", 3)?;
+        if self.suppressed {
+            row.serialize_field("suppressed", &true)?;
+            return row.end();
+        }
+        row.serialize_field("accepted", &self.accepted)?;
+        row.serialize_field("blank", &self.blank)?;
+        row.serialize_field("votes", &self.votes)?;
+        row.end()
+    }
 }
 
 /// A location's counts in one contest: a leaf's own, else the sum over its children.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "schema", derive(ToSchema))]
 pub struct LocationRow {
     /// The code.
@@ -118,16 +167,46 @@ pub struct LocationRow {
     pub leaf: bool,
     /// Registered voters: its own, else the sum of its children's; null if one of them is null.
     pub registered: Option<u64>,
-    /// Accepted ballots.
+    /// Whether there are no figures since they would be of too few ballots (`--disclose-min`);
+    /// absent where there are.
+    #[cfg_attr(feature = "schema", schema(required = false))]
+    pub suppressed: bool,
+    /// Accepted ballots; absent, as all that follows, if suppressed.
+    #[cfg_attr(feature = "schema", schema(required = false))]
     pub accepted: u64,
     /// Of them, those without a choice.
+    #[cfg_attr(feature = "schema", schema(required = false))]
     pub blank: u64,
     /// Accepted over registered.
+    #[cfg_attr(feature = "schema", schema(required = false))]
     pub turnout: Option<f64>,
     /// The candidate with the most votes, if one alone has them.
+    #[cfg_attr(feature = "schema", schema(required = false))]
     pub leader: Option<String>,
     /// Accepted ballots by candidate.
+    #[cfg_attr(feature = "schema", schema(required = false))]
     pub votes: VotesByCandidate,
+}
+
+impl Serialize for LocationRow {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut row = serializer.serialize_struct("LocationRow", 10)?;
+        row.serialize_field("location", &self.location)?;
+        row.serialize_field("name", &self.name)?;
+        row.serialize_field("parent", &self.parent)?;
+        row.serialize_field("leaf", &self.leaf)?;
+        row.serialize_field("registered", &self.registered)?;
+        if self.suppressed {
+            row.serialize_field("suppressed", &true)?;
+            return row.end();
+        }
+        row.serialize_field("accepted", &self.accepted)?;
+        row.serialize_field("blank", &self.blank)?;
+        row.serialize_field("turnout", &self.turnout)?;
+        row.serialize_field("leader", &self.leader)?;
+        row.serialize_field("votes", &self.votes)?;
+        row.end()
+    }
 }
 
 /// `GET /api/v1/windows`.
@@ -202,6 +281,10 @@ pub struct Series {
     pub step_ms: i64,
     /// What is before the horizon.
     pub earlier: Earlier,
+    /// What is neither in `earlier` nor in a point yet, where steps are merged until they hold
+    /// enough ballots (`--disclose-min`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rest: Option<RestSum>,
     /// By time; only steps with ballots.
     pub points: Vec<Point>,
 }
@@ -344,6 +427,10 @@ pub struct StreamSnapshot {
     pub results: Results,
     /// All rows.
     pub locations: Vec<LocationRow>,
+    /// By parent, where rows are suppressed; always whole.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schema(required = false))]
+    pub rest: Vec<RestRow>,
     /// The answer of its route, with the newest 120.
     pub windows: Windows,
 }
@@ -364,6 +451,10 @@ pub struct StreamChange {
     pub results: Results,
     /// Rows that changed.
     pub locations: Vec<LocationRow>,
+    /// By parent, where rows are suppressed; always whole.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schema(required = false))]
+    pub rest: Vec<RestRow>,
     /// The head whole; of the windows those that changed.
     pub windows: Windows,
     /// Keys that went.

@@ -16,10 +16,12 @@ use crate::graph::{Read, Row};
 use crate::wire::Reason;
 pub use change::ContestChange;
 use contest::ContestView;
+pub use disclose::{Disclosed, Disclosure, Remembered};
 
 mod answers;
 mod change;
 mod contest;
+mod disclose;
 mod stream;
 mod votes;
 mod windows;

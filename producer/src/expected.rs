@@ -213,6 +213,7 @@ fn location_rows(election: &Election) -> Vec<LocationRow> {
             parent: location.parent.clone(),
             leaf: !children.contains_key(code),
             registered,
+            suppressed: false,
             accepted: sums.accepted,
             blank: sums.blank,
             turnout: turnout(sums.accepted, registered),

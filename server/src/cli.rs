@@ -251,6 +251,16 @@ pub struct Args {
     #[arg(long, env = "TALLYFLOW_TOKEN_FILE", value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 
+    /// Show the public no row of fewer ballots, nor a change of fewer
+    #[arg(
+        long,
+        env = "TALLYFLOW_DISCLOSE_MIN",
+        value_name = "N",
+        default_value_t = 0
+    )]
+    #[arg(value_parser = clap::value_parser!(u64).range(..=DISCLOSE_MIN_MAX))]
+    pub disclose_min: u64,
+
     /// Let pages of this origin read the answers; `*` for all; may be given more than once
     #[arg(
         long = "cors-origin",
@@ -333,6 +343,9 @@ fn parse_interval(typed: &str) -> Result<Duration, String> {
     }
     Ok(interval)
 }
+
+/// The largest number below which ballots are not shown: more would be no result any more.
+const DISCLOSE_MIN_MAX: u64 = 10_000;
 
 /// The shortest time between two checkpoints.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);

@@ -5,24 +5,31 @@
 //! the engine; and the [`History`] of what changed, so that a stream that fell behind is brought
 //! up to date by one merged change. It never counts, never encodes on the engine's thread, and
 //! never drops a tick silently: who asks from before the history is told so.
+//!
+//! With `--disclose-min` there are two: this one, which everything public is made from, and one
+//! for the operator's tables ([`Publisher::full`]).
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use dataflow::view::{ContestChange, Publication, Snapshot};
+use dataflow::view::{ContestChange, Publication, Snapshot, ViewSettings};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::told::Told;
+use crate::warnings::Warnings;
 
+mod disclose;
 mod history;
 mod once;
 mod progress;
 mod tick;
 
+use disclose::{DisclosureError, PublicSide};
 use history::History;
 pub use history::{Since, merge};
 pub use progress::{PartitionProgress, Progress};
@@ -47,6 +54,13 @@ struct Shared {
     ticks: watch::Sender<u64>,
     ready: AtomicBool,
     progress: ArcSwap<Progress>,
+    /// Where the public is not shown everything.
+    public: Option<Public>,
+}
+
+struct Public {
+    full: Publisher,
+    side: Mutex<PublicSide>,
 }
 
 impl Default for Publisher {
@@ -58,6 +72,40 @@ impl Default for Publisher {
 impl Publisher {
     /// A publisher that keeps changes for at least `keep`, unless they exceed `bytes_max`.
     pub fn new(keep: Duration, bytes_max: usize) -> Publisher {
+        Publisher::build(keep, bytes_max, None)
+    }
+
+    /// A publisher for a run: from two ballots on, one that publishes the public side of what it is
+    /// given, and remembers in the file what it has shown, unless the run begins anew.
+    pub fn open(
+        (disclose_min, view): (u64, ViewSettings),
+        file: &Path,
+        begins_anew: bool,
+        warnings: &Warnings,
+    ) -> Result<Publisher, DisclosureError> {
+        if disclose_min < 2 {
+            return Ok(Publisher::default());
+        }
+        let side = PublicSide::open(disclose_min, view, file, begins_anew, warnings)?;
+        Ok(Publisher::disclosing(side))
+    }
+
+    /// One that publishes the public side of what it is given.
+    fn disclosing(side: PublicSide) -> Publisher {
+        let public = Public {
+            full: Publisher::default(),
+            side: Mutex::new(side),
+        };
+        Publisher::build(CHANGES_KEPT, CHANGES_BYTES_MAX, Some(public))
+    }
+
+    /// What is published with nothing left out: for those who may see everything.
+    pub fn full(&self) -> Publisher {
+        let public = self.shared.public.as_ref();
+        public.map_or_else(|| self.clone(), |public| public.full.clone())
+    }
+
+    fn build(keep: Duration, bytes_max: usize, public: Option<Public>) -> Publisher {
         Publisher {
             shared: Arc::new(Shared {
                 current: ArcSwapOption::empty(),
@@ -65,17 +113,29 @@ impl Publisher {
                 ticks: watch::Sender::new(0),
                 ready: AtomicBool::new(false),
                 progress: ArcSwap::default(),
+                public,
             }),
         }
     }
 
-    /// Makes a tick the current one. Called from the engine's thread; takes microseconds.
+    /// Makes a tick the current one. Called from the engine's thread; takes microseconds, and with
+    /// a public side a write to disk where that shows something anew.
     ///
     /// # Panics
     ///
     /// If the tick or an offset is behind what was published before: ticks never go back, and
     /// nobody must see it if the engine has a bug.
     pub fn publish(&self, publication: Publication) {
+        let Some(public) = &self.shared.public else {
+            return self.put(publication);
+        };
+        let mut side = public.side.lock().unwrap_or_else(PoisonError::into_inner);
+        let shown = side.of(&publication);
+        public.full.put(publication);
+        self.put(shown);
+    }
+
+    fn put(&self, publication: Publication) {
         let started_at = Instant::now();
         let Publication { snapshot, changes } = publication;
         if let Some(before) = self.shared.current.load_full() {
@@ -126,6 +186,9 @@ impl Publisher {
 
     /// Lets results be served from now on.
     pub fn set_ready(&self) {
+        if let Some(public) = &self.shared.public {
+            public.full.set_ready();
+        }
         self.shared.ready.store(true, Ordering::Release);
     }
 

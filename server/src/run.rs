@@ -22,7 +22,7 @@ use crate::key::KeyFile;
 use crate::operations::{Facts, places};
 use crate::plan::{CHECKPOINTS, Plan, RegisterFrom};
 use crate::postgres::PostgresSettings;
-use crate::publish::{CHANGES_BYTES_MAX, CHANGES_KEPT, Publisher};
+use crate::publish::Publisher;
 use crate::register::database::RegisterDatabase;
 use crate::register::file::RegisterFile;
 use crate::register::{Followed, LastError, RegisterSource};
@@ -31,13 +31,10 @@ use crate::sink::aggregates::AggregateSettings;
 use crate::sink::{Follower, aggregates, results, votes};
 use crate::source::embedded::EmbeddedLog;
 use crate::source::kafka::{KafkaLog, KafkaSettings};
-use crate::source::{Log, Writer};
+use crate::source::{Log, Writer, check_topic};
 use crate::token::{self, Token, TokenError};
 use crate::warnings::Warnings;
 use crate::{demo, http, key, output, private};
-
-/// The longest topic name, as Kafka has it.
-const TOPIC_BYTES_MAX: usize = 249;
 
 /// What this service makes in a data directory.
 const OURS: [&str; 7] = [
@@ -69,7 +66,7 @@ pub fn run(args: &Args, plan: Plan) -> anyhow::Result<()> {
         Some(token) => token,
         None => keep_token(&plan.data, listener.local_addr()?)?,
     };
-    let service = Service::new(args, plan, &log, runtime.handle().clone(), warnings);
+    let service = Service::new(args, plan, &log, runtime.handle().clone(), warnings)?;
     let outcome = runtime.block_on(service.serve(listener, settings, token, signals, &log));
     // Whatever else failed, what was acknowledged is safe and the directory is given free.
     let closed = log.close();
@@ -101,17 +98,6 @@ fn keep_token(data: &Path, listen: SocketAddr) -> anyhow::Result<Token> {
     let file = std::path::absolute(&file).unwrap_or(file);
     output::announce(&token::how_to_write(&file, listen));
     Ok(token)
-}
-
-fn check_topic(topic: &str) -> anyhow::Result<()> {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    let sound = (1..=TOPIC_BYTES_MAX).contains(&topic.len()) && topic.bytes().all(legal);
-    anyhow::ensure!(
-        sound && topic != "." && topic != "..",
-        "'{topic}' is no name for a topic: use 1 to {TOPIC_BYTES_MAX} of a-z, A-Z, 0-9, '.', '_' \
-         and '-'"
-    );
-    Ok(())
 }
 
 /// Takes from other users of the machine what an earlier version, or a copy, left open to them.
@@ -245,7 +231,7 @@ impl Service {
         log: &AnyLog,
         runtime: Handle,
         warnings: Warnings,
-    ) -> Arc<Service> {
+    ) -> anyhow::Result<Arc<Service>> {
         let ms = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         let view = ViewSettings {
             topic: args.topic.as_str().into(),
@@ -261,8 +247,15 @@ impl Service {
             topic: args.topic.clone(),
             lateness_ms: view.lateness_ms,
             horizon_ms: view.horizon_ms,
+            disclose_min: args.disclose_min,
         };
-        Arc::new(Service {
+        let publisher = Publisher::open(
+            (args.disclose_min, view.clone()),
+            &plan.data.join(format!("disclosed-{}.json", args.process)),
+            args.fresh,
+            &warnings,
+        )?;
+        Ok(Arc::new(Service {
             count: CountSettings {
                 workers: args.workers.into(),
                 process: args.process.into(),
@@ -293,7 +286,7 @@ impl Service {
                 allow_drop: args.allow_drop,
                 recounted: false,
             },
-            publisher: Publisher::new(CHANGES_KEPT, CHANGES_BYTES_MAX),
+            publisher,
             reach: Reach::default(),
             facts: Arc::new(Facts {
                 places,
@@ -309,7 +302,7 @@ impl Service {
             runtime,
             stop: Arc::default(),
             started: Mutex::default(),
-        })
+        }))
     }
 
     /// Serves until a signal or a failure; the signal's end is a good one.
@@ -452,7 +445,7 @@ impl Service {
         }
         if let Some(settings) = &self.postgres {
             let thread = "could not start a thread";
-            let started = results::start(settings.clone(), self.publisher.clone());
+            let started = results::start(settings.clone(), self.publisher.full());
             sinks.push(started.context(thread)?);
             let log = Arc::clone(&self.facts.log);
             let started = votes::start(settings.clone(), log, self.publisher.clone());

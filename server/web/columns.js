@@ -119,9 +119,11 @@ function text(key, label, width_rem, value) {
  * @returns {Column}
  */
 function number(key, label, width_rem, value, write) {
+  const isFigure = key !== 'registered';
+  const without = key === 'accepted' ? words().withheld : NONE;
   return {
-    key, label, width_rem, number: true, value,
-    make: (cell) => ({ draw: (row) => setText(cell, write(value(row))) }),
+    key, label, width_rem, number: true, value: (row) => (isFigure && row.suppressed ? null : value(row)),
+    make: (cell) => ({ draw: (row) => setText(cell, isFigure && row.suppressed ? without : write(value(row))) }),
   };
 }
 
@@ -138,7 +140,7 @@ function leader(context) {
         draw(row) {
           dot.hidden = row.leader === null;
           setStyle(dot, '--color', context.colors.get(row.leader ?? '') ?? 'transparent');
-          setText(name, value(row) ?? (row.accepted > row.blank ? words().tie : NONE));
+          setText(name, row.suppressed ? words().withheld : value(row) ?? (row.accepted > row.blank ? words().tie : NONE));
         },
       };
     },

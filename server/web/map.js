@@ -312,7 +312,7 @@ export class MapView {
         color: scene.colors.get(id), name: nameIn(scene)(id), figure: `${percent(shareOf(row, id))} · ${count(votes)}`,
       }));
     const turnout = row.turnout === null ? [] : [{ name: words().turnout, figure: percent(row.turnout) }];
-    return card(named(row.name, row.location), [...lines, { name: words().accepted, figure: count(row.accepted) }, ...turnout]);
+    return card(named(row.name, row.location), [...lines, { name: words().accepted, figure: row.suppressed ? words().withheld : count(row.accepted) }, ...turnout]);
   }
 
   /** Zooms to the middle; what is not zoomed neither moves nor takes the wheel from the page. */

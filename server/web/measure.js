@@ -117,6 +117,7 @@ export function rangesOf(scale) {
  * @returns {string}
  */
 export function leaderText(row, nameOf) {
+  if (row.suppressed) return words().withheld;
   if (votesOf(row) <= 0) return words().no_votes;
   return row.leader === null ? words().tie_for_first : nameOf(row.leader);
 }

@@ -55,12 +55,12 @@ export class Place {
     const figures = [
       [texts.leader, leaderText(row, nameOf)],
       [texts.margin, percent(margin)],
-      [texts.accepted, count(row.accepted)],
-      [texts.blank, count(row.blank)],
+      [texts.accepted, row.suppressed ? texts.withheld : count(row.accepted)],
+      ...(row.suppressed ? [] : /** @type {[string, string][]} */ ([[texts.blank, count(row.blank)]])),
       ...(row.registered === null ? [] : /** @type {[string, string][]} */ ([[texts.turnout, `${percent(row.turnout)} ${texts.of_registered(count(row.registered))}`]])),
     ];
     this.#figures.replaceChildren(...figures.map(([label, value]) => el('div', '', el('dt', '', label), el('dd', '', el('bdi', '', value)))));
-    const listed = ranked.filter((candidate) => ranked.length <= ALL_MAX || votesFor(row, candidate.candidate_id) > 0)
+    const listed = row.suppressed ? [] : ranked.filter((candidate) => ranked.length <= ALL_MAX || votesFor(row, candidate.candidate_id) > 0)
       .sort((a, b) => votesFor(row, b.candidate_id) - votesFor(row, a.candidate_id));
     arrange(this.#list, listed.map(({ candidate_id: id }) => {
       const line = this.#line(id);

@@ -21,7 +21,8 @@
  *
  * @typedef {{location: string, name: string, parent: ?string, leaf: boolean, registered: ?number,
  *   accepted: number, blank: number, turnout: ?number, leader: ?string,
- *   votes: VotesByCandidate}} LocationRow
+ *   votes: VotesByCandidate, suppressed?: boolean}} LocationRow A suppressed one has no figures in
+ *   the API; here they are zeros, and whoever shows them looks at `suppressed` first.
  *
  * @typedef {{start: string, end: string, final: boolean, accepted: number, blank: number,
  *   late: number, votes: VotesByCandidate}} WindowRow
@@ -76,7 +77,7 @@ export function fromSnapshot(snapshot, before = null) {
   return {
     ...head(snapshot),
     candidates: byKey(snapshot.results.candidates, candidateKey),
-    locations: byKey(snapshot.locations, locationKey),
+    locations: byKey(snapshot.locations.map(withFigures), locationKey),
     windows: { ...snapshot.windows, windows },
     windows_floor: floor,
     corrections: before?.contest_id === snapshot.contest_id ? before.corrections : [],
@@ -102,7 +103,7 @@ export function apply(state, change) {
     candidates: replaced(
       state.candidates, removed.candidates, change.results.candidates, candidateKey,
     ),
-    locations: replaced(state.locations, removed.locations, change.locations, locationKey),
+    locations: replaced(state.locations, removed.locations, change.locations.map(withFigures), locationKey),
     windows: { ...change.windows, windows },
     windows_floor: floor,
     corrections: change.corrections.reduce(
@@ -174,6 +175,11 @@ export function votesFor(row, candidateId) {
 /** @param {StreamSnapshot} event @returns {Pick<State, 'tick'|'as_of'|'register_version'|'contest_id'|'results'>} */
 function head({ tick, as_of, register_version, contest_id, results }) {
   return { tick, as_of, register_version, contest_id, results: { ...results, candidates: [] } };
+}
+
+/** @param {LocationRow} row @returns {LocationRow} */
+function withFigures(row) {
+  return row.suppressed ? { ...row, accepted: 0, blank: 0, turnout: null, leader: null, votes: {} } : row;
 }
 
 const candidateKey = (/** @type {CandidateRow} */ row) => row.candidate_id;

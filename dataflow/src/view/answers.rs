@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::contest::{ContestView, Ranked};
+use super::disclose::Rest;
 use super::votes::{Votes, count, share};
 use super::windows::{Window, newest, series};
 use super::{Parent, Snapshot, Unknown, WINDOWS_MAX};
 use crate::accept::{Aside, State};
 use crate::answer::{
     CandidateDetail, CandidateRow, ContestRow, Counts, Earlier, ElectionRow, Elections,
-    LocationRow, Locations, Point, Results, Series, Totals, WindowRow, Windows,
+    LocationRow, Locations, Point, RestRow, RestSum, Results, Series, Totals, WindowRow, Windows,
 };
 use crate::directory::{ContestRule, Node, Tree};
 use crate::register::{Candidate, Contest};
@@ -78,6 +79,7 @@ impl Snapshot {
             register_version: self.register_version().to_string(),
             contest_id: contest.to_string(),
             locations: listed.map(|(at, node)| of.location(at, node)).collect(),
+            rest: of.rests(|parent| below.is_none_or(|asked| parent == asked)),
         })
     }
 
@@ -112,6 +114,7 @@ impl Snapshot {
             contest_id: contest.to_string(),
             step_ms,
             earlier: of.earlier(),
+            rest: of.rest_of_series(),
             points: points.iter().map(point).collect(),
         })
     }
@@ -276,12 +279,10 @@ impl<'a> Of<'a> {
     pub(super) fn location(self, number: u32, node: &Node) -> LocationRow {
         let directory = &self.snapshot.directory;
         let none = Votes::default();
-        let votes = self
-            .view
-            .locations
-            .get(&number)
-            .map_or(&none, |votes| votes);
+        let found = self.view.locations.get(&number);
+        let votes = found.map_or(&none, |votes| votes);
         LocationRow {
+            suppressed: found.is_none() && self.view.public.is_some(),
             location: directory.locations.text(number).to_string(),
             name: node.name.clone(),
             parent: node
@@ -294,6 +295,37 @@ impl<'a> Of<'a> {
             turnout: share(votes.accepted(), node.registered),
             leader: votes.leader().map(|leader| self.candidate_id(leader)),
             votes: votes.named(directory),
+        }
+    }
+
+    /// What the public sees of suppressed rows, by parent.
+    pub(super) fn rests(self, is_asked: impl Fn(Option<u32>) -> bool) -> Vec<RestRow> {
+        let rests = self.view.public.iter().flat_map(|public| &public.rests);
+        let asked = rests.filter(|(parent, _)| is_asked(**parent));
+        let names = &self.snapshot.directory.locations;
+        let row = |(parent, rest): (&Option<u32>, &Rest)| RestRow {
+            parent: parent.map(|parent| names.text(parent).to_string()),
+            sum: self.rest(rest),
+        };
+        asked.map(row).collect()
+    }
+
+    fn rest_of_series(self) -> Option<RestSum> {
+        let public = self.view.public.as_ref()?;
+        public.series_rest.as_ref().map(|rest| self.rest(rest))
+    }
+
+    fn rest(self, rest: &Rest) -> RestSum {
+        let none = Votes::default();
+        let (votes, suppressed) = match rest {
+            Rest::Figures(votes) => (votes, false),
+            Rest::Suppressed => (&none, true),
+        };
+        RestSum {
+            suppressed,
+            accepted: votes.accepted(),
+            blank: votes.blank(),
+            votes: votes.named(&self.snapshot.directory),
         }
     }
 
@@ -316,7 +348,7 @@ impl<'a> Of<'a> {
     pub(super) fn window(self, window: &Window) -> WindowRow {
         WindowRow {
             start: format_rfc3339(window.start_ms),
-            end: format_rfc3339(window.start_ms + self.rule.window_ms),
+            end: format_rfc3339(window.end_ms),
             r#final: window.is_final,
             accepted: window.votes.accepted(),
             blank: window.votes.blank(),

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::contest::{ContestView, Ranked};
+use super::disclose::Table;
 use super::windows::Window;
 use crate::accept::Why;
 use crate::directory::{Directory, Tree};
@@ -105,6 +106,14 @@ impl ContestChange {
             Window::eq,
             &mut self.windows,
         );
+    }
+
+    /// Notes the locations of which two tables hold different figures, or only one holds any.
+    pub(super) fn note_tables(&mut self, was: &Table, is: &Table) {
+        let keys = was.keys().chain(is.keys());
+        for key in keys.filter(|key| was.get(*key) != is.get(*key)) {
+            self.locations.changed(*key);
+        }
     }
 
     /// Notes what a new register shows otherwise.

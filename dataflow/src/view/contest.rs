@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 
+use super::disclose::Public;
 use super::votes::{Votes, count};
 use super::windows::{Window, newest};
 use super::{STREAM_WINDOWS, ViewSettings};
@@ -25,11 +26,13 @@ pub(super) struct ContestView {
     /// `earlier`.
     pub(super) served_from_ms: Option<i64>,
     /// How many cells with ballots are served.
-    served: usize,
+    pub(super) served: usize,
     pub(super) earlier: Votes,
     pub(super) watermark_ms: Option<i64>,
     pub(super) ranking: Arc<Vec<Ranked>>,
     pub(super) windows: Arc<Vec<Window>>,
+    /// Where these are what the public sees of the rows, and not the rows.
+    pub(super) public: Option<Arc<Public>>,
 }
 
 /// A cell of event time over all locations.

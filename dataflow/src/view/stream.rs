@@ -19,6 +19,7 @@ impl Snapshot {
             contest_id: contest.to_string(),
             results: self.results(contest)?,
             locations: self.locations(contest, Parent::Any)?.locations,
+            rest: self.of(contest)?.rests(|_| true),
             windows: self.windows(contest, STREAM_WINDOWS)?,
         })
     }
@@ -47,6 +48,7 @@ impl Snapshot {
             contest_id: contest.to_string(),
             results,
             locations,
+            rest: of.rests(|_| true),
             windows,
             removed,
             corrections: corrections.collect(),

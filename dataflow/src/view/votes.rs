@@ -8,6 +8,9 @@ use crate::directory::{BLANK, Directory};
 pub(super) struct Votes(Vec<(u32, i64)>);
 
 impl Votes {
+    /// No ballots.
+    pub(super) const NONE: Votes = Votes(Vec::new());
+
     /// Adds to a candidate.
     pub(super) fn add(&mut self, candidate: u32, by: i64) {
         match self.0.binary_search_by_key(&candidate, |(key, _)| *key) {
@@ -35,6 +38,27 @@ impl Votes {
             Ok(at) => count(self.0[at].1),
             Err(_) => 0,
         }
+    }
+
+    /// At least how many ballots changed on the way here from there: a ballot that went from one
+    /// candidate to another is one.
+    pub(super) fn changed_from(&self, before: &Votes) -> u64 {
+        let mut difference = self.clone();
+        difference.add_all(before, -1);
+        let each = || difference.0.iter().map(|(_, votes)| *votes);
+        let came: i64 = each().filter(|votes| *votes > 0).sum();
+        let went: i64 = each().filter(|votes| *votes < 0).sum();
+        came.max(-went).unsigned_abs()
+    }
+
+    /// Whether a candidate has fewer than none, as a difference may.
+    pub(super) fn has_negative(&self) -> bool {
+        self.0.iter().any(|(_, votes)| *votes < 0)
+    }
+
+    /// Every candidate with votes, and blank ballots under [`BLANK`].
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, i64)> {
+        self.0.iter().copied()
     }
 
     /// All, blank ones too.

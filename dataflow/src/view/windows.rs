@@ -13,6 +13,8 @@ use crate::directory::ContestRule;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Window {
     pub(super) start_ms: i64,
+    /// Exclusive.
+    pub(super) end_ms: i64,
     pub(super) is_final: bool,
     pub(super) late: i64,
     pub(super) votes: Votes,
@@ -20,6 +22,9 @@ pub(super) struct Window {
 
 /// The newest windows of a contest, newest first.
 pub(super) fn newest(view: &ContestView, rule: &ContestRule, limit: usize) -> Vec<Window> {
+    if let Some(public) = &view.public {
+        return public.windows.iter().take(limit).cloned().collect();
+    }
     let mut windows = Vec::new();
     let Some(&(latest_ms, _)) = view.spans.get_max() else {
         return windows;
@@ -45,6 +50,7 @@ fn window(view: &ContestView, rule: &ContestRule, start_ms: i64) -> Window {
     let end_ms = start_ms + rule.window_ms;
     let mut window = Window {
         start_ms,
+        end_ms,
         is_final: view
             .watermark_ms
             .is_some_and(|watermark_ms| end_ms <= watermark_ms),

@@ -32,6 +32,8 @@ pub struct Hello {
     pub lateness_ms: i64,
     /// How long windows are served.
     pub horizon_ms: i64,
+    /// Below how many ballots the public is shown no row.
+    pub disclose_min: u64,
 }
 
 /// What process 0 has decided for this run.
@@ -68,6 +70,11 @@ impl Hello {
                 "--horizon in ms",
                 &self.horizon_ms.to_string(),
                 &other.horizon_ms.to_string(),
+            ),
+            (
+                "--disclose-min",
+                &self.disclose_min.to_string(),
+                &other.disclose_min.to_string(),
             ),
         ]
         .into_iter()

@@ -9,7 +9,7 @@ mod ending;
 mod follow;
 pub mod results;
 #[cfg(test)]
-mod scene;
+pub(crate) mod scene;
 mod status;
 pub mod votes;
 

@@ -17,6 +17,9 @@ pub mod embedded;
 mod error;
 pub mod kafka;
 
+/// The longest topic name, as Kafka has it.
+const TOPIC_BYTES_MAX: usize = 249;
+
 /// One partition's extent at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
@@ -191,4 +194,16 @@ pub struct Appended {
     pub stored: u64,
     /// For each partition that got one: the offset after its last, by partition.
     pub next_offsets: BTreeMap<u32, i64>,
+}
+
+/// Refuses a topic's name that a broker would, whatever the log is: it may move to one.
+pub fn check_topic(topic: &str) -> anyhow::Result<()> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    let sound = (1..=TOPIC_BYTES_MAX).contains(&topic.len()) && topic.bytes().all(legal);
+    anyhow::ensure!(
+        sound && topic != "." && topic != "..",
+        "'{topic}' is no name for a topic: use 1 to {TOPIC_BYTES_MAX} of a-z, A-Z, 0-9, '.', '_' \
+         and '-'"
+    );
+    Ok(())
 }

@@ -9,6 +9,7 @@ mod crash;
 mod damaged;
 mod database;
 mod demo;
+mod disclose;
 mod ending;
 mod full_disk;
 mod limits;

@@ -227,3 +227,22 @@ function deepFrozen(value) {
   }
   return value;
 }
+
+test('a suppressed location has no figures, and comes back with them', () => {
+  const suppressed = {
+    location: 'n1', name: 'n1', parent: null, leaf: true, registered: 7, suppressed: true,
+  };
+  const snapshot = { ...envelope(world(1)), locations: [suppressed, locationRow('n2', 9)] };
+  const state = fromSnapshot(snapshot);
+  const row = state.locations.get('n1');
+  assert.equal(row.suppressed, true);
+  assert.deepEqual([row.accepted, row.blank, row.turnout, row.leader, row.votes], [0, 0, null, null, {}]);
+  assert.equal(votesFor(row, 'a'), 0);
+  const none = { candidates: [], locations: [], windows: [] };
+  const later = { ...envelope(world(2)), removed: none, corrections: [], locations: [locationRow('n1', 8)] };
+  const shown = apply(state, later);
+  assert.equal(shown.locations.get('n1').suppressed, undefined);
+  assert.equal(shown.locations.get('n1').accepted, 8);
+  const hidden = apply(shown, { ...later, ...envelope(world(3)), locations: [suppressed] });
+  assert.equal(votesFor(hidden.locations.get('n1'), 'a'), 0);
+});

@@ -111,6 +111,7 @@ export const en = {
   registered: 'Registered',
   code: 'Code',
   tie: 'tie',
+  withheld: 'withheld',
   all: 'All',
   shown: (/** @type {string} */ rows) => `${rows} in all`,
   rows: 'Rows',

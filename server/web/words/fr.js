@@ -104,6 +104,7 @@ export const fr = {
   registered: 'Inscrits',
   code: 'Code',
   tie: 'égalité',
+  withheld: 'non publié',
   all: 'Tout',
   shown: (rows) => `${rows} en tout`,
   rows: 'Lignes',

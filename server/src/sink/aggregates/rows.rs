@@ -63,9 +63,11 @@ struct TurnoutFields<'a> {
     contest_id: &'a str,
     location: &'a str,
     name: &'a str,
-    votes: u64,
+    votes: Option<u64>,
     registered: Option<u64>,
     turnout: Option<f64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    suppressed: bool,
 }
 
 /// Fields with the tick that they are of.
@@ -134,9 +136,10 @@ fn location_row(contest: &str, row: &LocationRow, tick: u64) -> Row {
         contest_id: contest,
         location: &row.location,
         name: &row.name,
-        votes: row.accepted,
+        votes: (!row.suppressed).then_some(row.accepted),
         registered: row.registered,
         turnout: row.turnout,
+        suppressed: row.suppressed,
     };
     row_of(Topic::Turnout, key(contest, &row.location), &fields, tick)
 }
@@ -207,6 +210,7 @@ mod tests {
                 parent: None,
                 leaf: true,
                 registered: Some(400),
+                suppressed: false,
                 accepted: votes,
                 blank: 0,
                 turnout: Some(votes as f64 / 400.0),
