@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use crate::memory;
+
 /// Counts votes while they are cast.
 ///
 /// Without a register it shows a demo: a real election, counted live. Every flag has an
@@ -111,6 +113,12 @@ pub struct Args {
     /// Count a topic that is compacted, and so loses messages
     #[arg(long, env = "TALLYFLOW_ACCEPT_COMPACTED")]
     pub accept_compacted: bool,
+
+    /// Take no more votes once so much memory is used, as 4GiB [default: what the system allows
+    /// this process less a tenth, or less 256MiB where that is more; no limit where it allows all]
+    #[arg(long, env = "TALLYFLOW_MEMORY_MAX", value_name = "SIZE")]
+    #[arg(value_parser = memory::parse_bytes)]
+    pub memory_max: Option<u64>,
 
     /// Where checkpoints are kept: a directory or s3://BUCKET/PREFIX [default: checkpoints in the
     /// data directory]

@@ -27,6 +27,7 @@ use timely::worker::Worker;
 
 use crate::checkpoint::CheckpointError;
 use crate::cluster::ClusterError;
+use crate::memory::Memory;
 use crate::publish::Publisher;
 use crate::source::{Extent, Log, LogError};
 pub use begin::{BeginError, BeginSettings, Begun, begin};
@@ -60,6 +61,8 @@ pub struct Settings {
     pub view: ViewSettings,
     /// The time between two checkpoints.
     pub checkpoint_every: Duration,
+    /// Whether there is room for more votes; while there is none, nothing is read.
+    pub memory: Memory,
 }
 
 /// The threads that count, and what reaches them.
@@ -183,6 +186,7 @@ struct Shared {
     workers: usize,
     processes: usize,
     checkpoint_every: Duration,
+    memory: Memory,
     next_checkpoint: u64,
     accept_truncated: bool,
 }
@@ -263,6 +267,8 @@ impl Counting {
             own_threads.push(thread);
             ticker = Some(Ticker::new(ceiling));
         }
+        let woken = reach.clone();
+        settings.memory.on_room(move || woken.wake());
         let shared = Shared {
             extents: begun.extents,
             log,
@@ -276,6 +282,7 @@ impl Counting {
             workers: settings.workers,
             processes: settings.processes,
             checkpoint_every: settings.checkpoint_every,
+            memory: settings.memory.clone(),
             next_checkpoint: begun.next_number,
             accept_truncated: begun.accept_truncated,
         };

@@ -30,6 +30,7 @@ mod count;
 mod demo;
 mod http;
 mod key;
+mod memory;
 mod operations;
 mod output;
 mod plan;
@@ -44,7 +45,6 @@ mod sink;
 mod source;
 mod token;
 mod told;
-#[allow(dead_code, reason = "those who raise them come next")]
 mod warnings;
 
 #[global_allocator]

@@ -19,6 +19,7 @@ use crate::cli::Args;
 use crate::cluster::{Cluster, Hello};
 use crate::count::{BeginSettings, CountError, Counting, Reach, Settings as CountSettings, begin};
 use crate::key::KeyFile;
+use crate::memory::{Limits, Memory};
 use crate::operations::{Facts, places};
 use crate::plan::{CHECKPOINTS, Plan, RegisterFrom};
 use crate::postgres::PostgresSettings;
@@ -66,7 +67,11 @@ pub fn run(args: &Args, plan: Plan) -> anyhow::Result<()> {
         Some(token) => token,
         None => keep_token(&plan.data, listener.local_addr()?)?,
     };
-    let service = Service::new(args, plan, &log, runtime.handle().clone(), warnings)?;
+    let memory = Memory::default();
+    let limits = Limits::find(args.memory_max);
+    let watched = memory.watch(limits, warnings.clone());
+    watched.context("could not start a thread")?;
+    let service = Service::new(args, plan, &log, runtime.handle().clone(), warnings, memory)?;
     let outcome = runtime.block_on(service.serve(listener, settings, token, signals, &log));
     // Whatever else failed, what was acknowledged is safe and the directory is given free.
     let closed = log.close();
@@ -206,6 +211,7 @@ struct Service {
     /// Where results go, where there is PostgreSQL.
     postgres: Option<PostgresSettings>,
     publisher: Publisher,
+    memory: Memory,
     reach: Reach,
     facts: Arc<Facts>,
     runtime: Handle,
@@ -231,6 +237,7 @@ impl Service {
         log: &AnyLog,
         runtime: Handle,
         warnings: Warnings,
+        memory: Memory,
     ) -> anyhow::Result<Arc<Service>> {
         let ms = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         let view = ViewSettings {
@@ -262,7 +269,13 @@ impl Service {
                 processes: args.processes.into(),
                 view,
                 checkpoint_every: args.checkpoint_every,
+                // What the embedded log holds was acknowledged, and is counted whatever it takes.
+                memory: match log {
+                    AnyLog::Embedded(_) => Memory::default(),
+                    AnyLog::Kafka(_) => memory.clone(),
+                },
             },
+            memory,
             begin: BeginSettingsLater {
                 checkpoints: plan.checkpoints,
                 key: plan.key,
@@ -321,6 +334,7 @@ impl Service {
             token,
             publisher: self.publisher.clone(),
             writer: log.writer(),
+            memory: self.memory.clone(),
             status: Arc::clone(&self.facts) as _,
         };
         let mut server = tokio::spawn(http::serve(listener, parts, ended));

@@ -4,10 +4,11 @@
 //! the dataflow, which brings each to the worker that its voter belongs to. So who reads which
 //! file does not matter, and a checkpoint may be taken again by any number of workers.
 
+use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
 
-use crossbeam_channel::{Receiver, TryRecvError, bounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use dataflow::directory::Directory;
 use dataflow::engine::{Carried, Engine, Position};
 use dataflow::kept::Kept;
@@ -22,12 +23,38 @@ use crate::checkpoint::{
 /// How many decoded row groups wait at a worker.
 const GROUPS_WAITING: usize = 2;
 
+/// How many files are read at a time, where the system does not say how many cores there are.
+const READ_AT_A_TIME: usize = 2;
+
+/// Turns of reading a file: no more are in memory than there are cores to decode them, so that a
+/// start with many workers needs no more than the run before it.
+#[derive(Clone)]
+struct Turns(Sender<()>, Receiver<()>);
+
+impl Turns {
+    fn new() -> Turns {
+        let cores = thread::available_parallelism();
+        let (taken, given_back) = bounded(cores.map_or(READ_AT_A_TIME, NonZero::get));
+        Turns(taken, given_back)
+    }
+
+    /// Does something in a turn, once there is one.
+    fn take<T>(&self, work: impl FnOnce() -> T) -> T {
+        // Both ends are here, so neither fails.
+        let _ = self.0.send(());
+        let worked = work();
+        let _ = self.1.try_recv();
+        worked
+    }
+}
+
 /// A checkpoint that is gone on from.
 pub struct Before {
     manifest: Manifest,
     /// The register that was in force.
     pub register: Arc<Register>,
     place: Place,
+    turns: Turns,
 }
 
 impl Before {
@@ -37,6 +64,7 @@ impl Before {
             manifest,
             register: Arc::new(register),
             place,
+            turns: Turns::new(),
         }
     }
 
@@ -100,6 +128,7 @@ impl Before {
 /// One worker's share of a checkpoint.
 pub(super) struct Restore {
     place: Place,
+    turns: Turns,
     files: Vec<SegmentRef>,
     groups: Option<Receiver<Result<Vec<Kept>, CheckpointError>>>,
     waits: bool,
@@ -109,6 +138,7 @@ impl Restore {
     pub(super) fn new(before: &Before, index: usize, peers: usize) -> Restore {
         Restore {
             place: before.place.clone(),
+            turns: before.turns.clone(),
             files: before.files_of(index, peers),
             groups: None,
             waits: false,
@@ -150,14 +180,16 @@ impl Restore {
     ) -> Result<Receiver<Result<Vec<Kept>, CheckpointError>>, CountError> {
         let (send, groups) = bounded(GROUPS_WAITING);
         let (place, files) = (self.place.clone(), std::mem::take(&mut self.files));
+        let turns = self.turns.clone();
         let worker = thread::current();
         let read = move || {
             for file in files {
-                let decoded = read_file(&place, &file, &directory, |events| {
+                let each = |events| {
                     let goes_on = send.send(Ok(events)).is_ok();
                     worker.unpark();
                     goes_on
-                });
+                };
+                let decoded = turns.take(|| read_file(&place, &file, &directory, each));
                 if let Err(error) = decoded {
                     // A worker that has ended does not want to know.
                     let _ = send.send(Err(error));

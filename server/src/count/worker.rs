@@ -288,7 +288,8 @@ impl<'a> Counter<'a> {
         };
         let full = self.engine.messages_in_tick() >= RECORDS_IN_TICK_MAX;
         let waits = self.refusals.are_waiting() || self.engine.rows_waiting() > ROWS_WAITING_MAX;
-        if full || waits || !self.engine.has_register() {
+        let pauses = self.shared.memory.is_full();
+        if full || waits || pauses || !self.engine.has_register() {
             return Ok(());
         }
         let (engine, refusals) = (&mut self.engine, &mut self.refusals);

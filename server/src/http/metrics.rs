@@ -137,6 +137,18 @@ fn describe() {
         "requests without the right token"
     );
     describe_counter!("tallyflow_votes_stored_total", "votes stored by POST");
+    describe_gauge!(
+        "tallyflow_memory_bytes",
+        "memory in use, where there is a limit"
+    );
+    describe_gauge!(
+        "tallyflow_memory_max_bytes",
+        "memory at which no more votes are taken"
+    );
+    describe_gauge!(
+        "tallyflow_memory_full",
+        "1 while no votes are taken for want of memory"
+    );
     describe_counter!(
         "tallyflow_log_lines_lost_total",
         "lines of the log that could not be written"

@@ -36,6 +36,7 @@ use super::settings::Settings;
 use super::socket::{Connection, Socket};
 use super::status::StatusSource;
 use super::stream::Streams;
+use crate::memory::Memory;
 use crate::publish::Publisher;
 use crate::source::Writer;
 use crate::token::Token;
@@ -65,6 +66,8 @@ pub struct Parts {
     pub publisher: Publisher,
     /// Where votes go.
     pub writer: Arc<dyn Writer>,
+    /// Whether there is room for more of them.
+    pub memory: Memory,
     /// How the service is.
     pub status: Arc<dyn StatusSource>,
 }
@@ -82,6 +85,8 @@ pub struct State {
     pub publisher: Publisher,
     /// Where votes go.
     pub writer: Arc<dyn Writer>,
+    /// Whether there is room for more of them.
+    pub memory: Memory,
     /// How the service is.
     pub status: Arc<dyn StatusSource>,
     /// The open streams.
@@ -182,6 +187,7 @@ fn state(parts: Parts, connections_max: usize, shutdown: watch::Receiver<bool>) 
         token: parts.token,
         publisher: parts.publisher,
         writer: parts.writer,
+        memory: parts.memory,
         status: parts.status,
         failures: Failures::default(),
         metrics: Metrics::default(),

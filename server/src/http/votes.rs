@@ -68,7 +68,7 @@ pub enum Failures {
     /// stored: send the same again.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(#[to_schema] Problem),
-    /// The disk is full. Some may be stored: send the same again.
+    /// The disk or the memory is full. Some may be stored: send the same again.
     #[response(status = 507, content_type = "application/problem+json")]
     Full(#[to_schema] Problem),
 }
@@ -131,6 +131,9 @@ where
     B: Buf,
 {
     let form = rules::check(&state.token, state.settings.is_loopback(), headers)?;
+    if state.memory.is_full() {
+        return Err(memory_full());
+    }
     let (limits, from) = (&state.settings.limits, arrival.connection.from());
     let body = body::read(body, from, headers, limits, &state.bodies).await?;
     let Ok(writing) = state.writes.clone().try_acquire_owned() else {
@@ -141,6 +144,15 @@ where
         ));
     };
     Ok((form, body, writing))
+}
+
+/// What is stored is counted in memory, so nothing is stored that could not be counted.
+fn memory_full() -> Problem {
+    let status = StatusCode::INSUFFICIENT_STORAGE;
+    let title = "the memory is full, and nothing of the request is stored";
+    let detail = "what was acknowledged is counted and served; send the same again once the \
+                  operator has given the service more memory";
+    Problem::new(status, "memory-full", title, detail).retry_after(30)
 }
 
 async fn decode(form: Form, body: Bytes, now_ms: i64) -> Result<Vec<Message>, Problem> {

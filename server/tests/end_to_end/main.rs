@@ -13,6 +13,7 @@ mod disclose;
 mod ending;
 mod full_disk;
 mod limits;
+mod memory;
 mod output;
 mod place;
 #[path = "../postgres/mod.rs"]
