@@ -57,6 +57,10 @@ pub struct Args {
     #[arg(long, env = "TALLYFLOW_HOSTFILE", value_name = "FILE")]
     pub hostfile: Option<PathBuf>,
 
+    /// A file with a secret that all processes of -n share, as one line of 16 characters or more
+    #[arg(long, env = "TALLYFLOW_CLUSTER_SECRET", value_name = "FILE")]
+    pub cluster_secret: Option<PathBuf>,
+
     /// Start all processes of -n on this machine, on free ports, and again when one fails
     #[arg(long, conflicts_with_all = ["process", "hostfile"])]
     pub local_cluster: bool,

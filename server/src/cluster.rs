@@ -2,11 +2,12 @@
 //! the dataflow begins.
 //!
 //! ```text
-//!  hostfile → connect: one TCP connection for each pair ── hello: same version, flags, count?
+//!  hostfile → connect: one TCP connection for each pair ── secret: proven both ways
+//!          → hello: same version, flags, count?
 //!          → start: process 0 says which checkpoint and topic, and its key's fingerprint ── timely takes the sockets
 //! ```
 //!
-//! The connections are plain TCP without authentication: for a trusted network only. A process
+//! After that the connections are plain TCP: for a trusted network only. A process
 //! that goes, or is silent for [`SILENCE_MAX`], ends all others: a count without one of its parts
 //! would be wrong, and their supervisor starts them again from the checkpoint.
 
@@ -23,12 +24,16 @@ use timely::worker::Worker;
 pub use connect::Waiting;
 pub use hello::{Hello, Start};
 use link::Link;
+pub use secret::ClusterSecret;
+
+use crate::secret::SecretError;
 
 mod callers;
 mod connect;
 mod hello;
 mod link;
 pub mod local;
+mod secret;
 
 /// How long a process may be silent. A pause of ten seconds must not end the count.
 pub const SILENCE_MAX: Duration = Duration::from_secs(30);
@@ -43,6 +48,8 @@ pub struct Cluster {
     pub process: usize,
     /// HOST:PORT of each.
     pub addresses: Vec<String>,
+    /// What all must know.
+    pub secret: ClusterSecret,
 }
 
 /// Why the processes do not come together.
@@ -68,6 +75,18 @@ pub enum ClusterError {
         what: String,
         /// How many there must be.
         processes: usize,
+    },
+    /// The secret cannot be read.
+    #[error(transparent)]
+    Secret(SecretError),
+    /// The secret is too short.
+    #[error(
+        "the secret of --cluster-secret is too short: use {characters_min} characters or more, such \
+         as `openssl rand -hex 32` prints"
+    )]
+    ShortSecret {
+        /// The fewest.
+        characters_min: usize,
     },
     /// The own address cannot be listened on.
     #[error(
@@ -115,7 +134,12 @@ pub enum ClusterError {
 
 impl Cluster {
     /// Reads the addresses of the processes.
-    pub fn read(path: &Path, process: usize, processes: usize) -> Result<Cluster, ClusterError> {
+    pub fn read(
+        path: &Path,
+        process: usize,
+        processes: usize,
+        secret: ClusterSecret,
+    ) -> Result<Cluster, ClusterError> {
         let text = std::fs::read_to_string(path).map_err(|source| ClusterError::HostFile {
             path: path.to_path_buf(),
             source,
@@ -142,7 +166,11 @@ impl Cluster {
                 return Err(fail(format!("has '{address}', which is no HOST:PORT")));
             }
         }
-        Ok(Cluster { process, addresses })
+        Ok(Cluster {
+            process,
+            addresses,
+            secret,
+        })
     }
 
     /// How many processes there are.

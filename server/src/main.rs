@@ -83,7 +83,8 @@ fn run_all() -> anyhow::Result<()> {
         Some(command) => run_command(command, &args),
         None => plan::plan(&args).map_err(Into::into).and_then(|plan| {
             if args.local_cluster {
-                cluster::local::run(args.processes, args.listen, &plan.key)
+                let has_secret = args.cluster_secret.is_some();
+                cluster::local::run(args.processes, args.listen, &plan.key, has_secret)
             } else {
                 run::run(&args, plan)
             }

@@ -15,7 +15,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -52,8 +52,10 @@ const CODE: &str = "memory";
 pub struct Memory {
     full: Arc<AtomicBool>,
     /// Called when there is room again.
-    wakers: Arc<Mutex<Vec<Box<dyn Fn() + Send>>>>,
+    wakers: Arc<Mutex<Vec<Waker>>>,
 }
+
+type Waker = Box<dyn Fn() + Send>;
 
 /// What may be used, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -153,7 +155,7 @@ impl Memory {
         }
     }
 
-    fn wakers(&self) -> std::sync::MutexGuard<'_, Vec<Box<dyn Fn() + Send>>> {
+    fn wakers(&self) -> MutexGuard<'_, Vec<Waker>> {
         // A list is whole whoever panicked while holding it.
         self.wakers.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use producer::Election;
 
 use crate::cli::Args;
-use crate::cluster::{Cluster, ClusterError};
+use crate::cluster::{Cluster, ClusterError, ClusterSecret};
 use crate::key::{self, KeyFile};
 use crate::postgres::{PostgresError, PostgresSettings};
 use crate::secret::{self, SecretError};
@@ -107,7 +107,8 @@ pub enum PlanError {
     Processes(u16),
     /// A process number, or a host file, without processes.
     #[error(
-        "-p, --hostfile and --local-cluster go with -n: leave them out to count in one process"
+        "-p, --hostfile, --cluster-secret and --local-cluster go with -n: leave them out to count \
+         in one process"
     )]
     ProcessAlone,
     /// Processes without their addresses.
@@ -123,6 +124,12 @@ pub enum PlanError {
          processes with --key FILE"
     )]
     NoKey(&'static str),
+    /// Processes that any other could join.
+    #[error(
+        "could not count with several processes without a secret that they share: make one with \
+         `openssl rand -hex 32 > cluster.secret`, and give the same --cluster-secret FILE to each"
+    )]
+    NoSecret,
     /// A process number beyond their count.
     #[error("there is no process {process} of {processes}: -p begins at 0")]
     NoProcess {
@@ -250,7 +257,10 @@ fn check_kafka(args: &Args, with_postgres: bool) -> Result<(), PlanError> {
 
 fn cluster(args: &Args) -> Result<Option<Cluster>, PlanError> {
     if args.processes == 1 {
-        let alone = args.process != 0 || args.hostfile.is_some() || args.local_cluster;
+        let alone = args.process != 0
+            || args.hostfile.is_some()
+            || args.local_cluster
+            || args.cluster_secret.is_some();
         return if alone {
             Err(PlanError::ProcessAlone)
         } else {
@@ -265,7 +275,9 @@ fn cluster(args: &Args) -> Result<Option<Cluster>, PlanError> {
     }
     match &args.hostfile {
         Some(file) => {
-            let cluster = Cluster::read(file, args.process.into(), args.processes.into())?;
+            let secret = args.cluster_secret.as_deref().ok_or(PlanError::NoSecret)?;
+            let secret = ClusterSecret::read(secret)?;
+            let cluster = Cluster::read(file, args.process.into(), args.processes.into(), secret)?;
             Ok(Some(cluster))
         }
         // It makes the host file.

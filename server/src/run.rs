@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use any_log::{AnyLog, open_log};
 use anyhow::Context;
 use dataflow::hash::KeyedHash;
 use dataflow::register::{Register, RegisterChange};
@@ -30,12 +31,12 @@ use crate::register::{Followed, LastError, RegisterSource};
 use crate::signals::Signals;
 use crate::sink::aggregates::AggregateSettings;
 use crate::sink::{Follower, aggregates, results, votes};
-use crate::source::embedded::EmbeddedLog;
-use crate::source::kafka::{KafkaLog, KafkaSettings};
-use crate::source::{Log, Writer, check_topic};
+use crate::source::check_topic;
 use crate::token::{self, Token, TokenError};
 use crate::warnings::Warnings;
 use crate::{demo, http, key, output, private};
+
+mod any_log;
 
 /// What this service makes in a data directory.
 const OURS: [&str; 7] = [
@@ -126,63 +127,6 @@ fn tighten(plan: &Plan, warnings: &Warnings) {
         });
     }
     private::tighten(&directories, warnings);
-}
-
-/// The log that is counted.
-enum AnyLog {
-    Embedded(Arc<EmbeddedLog>),
-    Kafka(Arc<KafkaLog>),
-}
-
-impl AnyLog {
-    fn log(&self) -> Arc<dyn Log> {
-        match self {
-            AnyLog::Embedded(log) => Arc::clone(log) as _,
-            AnyLog::Kafka(log) => Arc::clone(log) as _,
-        }
-    }
-
-    fn writer(&self) -> Arc<dyn Writer> {
-        match self {
-            AnyLog::Embedded(log) => Arc::clone(log) as _,
-            AnyLog::Kafka(log) => Arc::clone(log) as _,
-        }
-    }
-
-    fn close(&self) -> anyhow::Result<()> {
-        match self {
-            AnyLog::Embedded(log) => log.close().context("could not close the log"),
-            AnyLog::Kafka(_) => Ok(()),
-        }
-    }
-}
-
-fn open_log(args: &Args, plan: &Plan, warnings: &Warnings) -> anyhow::Result<AnyLog> {
-    match &plan.register {
-        RegisterFrom::File(_) | RegisterFrom::Database(_) => demo::refuse_demo(&plan.data)?,
-        RegisterFrom::Demo(election) => {
-            demo::prepare(&plan.data, election.election_id(), &args.topic, args.fresh)?;
-        }
-    }
-    if let Some(bootstrap) = &plan.kafka {
-        let log = KafkaLog::connect(KafkaSettings {
-            bootstrap: bootstrap.clone(),
-            topic: args.topic.clone(),
-            options: args.kafka_options.clone(),
-            create_topic: !args.no_create_topics,
-            partitions_new: args.partitions.into(),
-            accept_truncated: args.accept_truncated,
-            accept_compacted: args.accept_compacted,
-            warnings: warnings.clone(),
-        })?;
-        return Ok(AnyLog::Kafka(Arc::new(log)));
-    }
-    let directory = plan.data.join(demo::LOG);
-    std::fs::create_dir_all(&directory)
-        .with_context(|| format!("could not make the directory '{}'", directory.display()))?;
-    let log = EmbeddedLog::open(&directory, &args.topic)?;
-    log.warn_by(warnings.clone());
-    Ok(AnyLog::Embedded(Arc::new(log)))
 }
 
 /// Why the service ends without having been told to.

@@ -1,7 +1,7 @@
 //! How the processes find each other: each listens at its address and calls those before it.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,16 +9,23 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::callers::Callers;
+use super::callers::{Callers, Proven};
 use super::hello::{peek, receive, send};
+use super::secret::{Nonces, Opening, Proof, Role};
 use super::{Cluster, ClusterError, Hello, Links};
 use crate::told::Told;
 
 /// How long a process that is not there is left alone.
 const AGAIN: Duration = Duration::from_millis(100);
 
+/// The same while somebody who calls is heard.
+const AGAIN_SOON: Duration = Duration::from_millis(5);
+
 /// How long one connection may take to be made and to say what it is.
 const HELLO_MAX: Duration = Duration::from_secs(5);
+
+/// How long one that does not take our proof is left alone.
+const AGAIN_DENIED: Duration = Duration::from_secs(1);
 
 /// How long process 0 may take to say the next thing of how it starts: reading the register, say.
 const START_MAX: Duration = Duration::from_secs(60);
@@ -43,7 +50,8 @@ impl Cluster {
             line: self.process + 1,
             source,
         };
-        let mut callers = Callers::listen(own).map_err(listen)?;
+        let listening = Callers::listen(own, &self.secret, self.process);
+        let mut callers = listening.map_err(listen)?;
         let mut sockets: Vec<Option<TcpStream>> = self.addresses.iter().map(|_| None).collect();
         let mut said_at = Instant::now();
         loop {
@@ -51,8 +59,8 @@ impl Cluster {
             for (process, socket) in before.filter(|(_, socket)| socket.is_none()) {
                 *socket = self.call(process, hello)?;
             }
-            while let Some((socket, from)) = callers.next() {
-                if let Some((process, socket)) = self.answer(socket, from, hello)? {
+            while let Some(caller) = callers.next() {
+                if let Some((process, socket)) = self.answer(caller, hello)? {
                     sockets[process] = Some(socket);
                 }
             }
@@ -77,7 +85,8 @@ impl Cluster {
             if stop.load(Ordering::Relaxed) {
                 return Err(ClusterError::Ended);
             }
-            thread::sleep(AGAIN);
+            let others_wait = callers.are_waiting();
+            thread::sleep(if others_wait { AGAIN_SOON } else { AGAIN });
         }
         waiting(None);
         let sockets = sockets.into_iter().zip(&self.addresses);
@@ -94,11 +103,16 @@ impl Cluster {
         let Some(mut socket) = dial(&self.addresses[process]) else {
             return Ok(None);
         };
-        let greeted = greet(&mut socket, hello);
-        match greeted {
+        match self.greet(&mut socket, process, hello) {
             Ok(theirs) => {
                 self.check(process, hello, &theirs)?;
                 Ok(Some(socket))
+            }
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let address = &self.addresses[process];
+                tracing::warn!(process, address, "{error}; it is called again");
+                thread::sleep(AGAIN_DENIED);
+                Ok(None)
             }
             // It is just starting, or ending: it is called again.
             Err(error) if error.kind() != io::ErrorKind::InvalidData => Ok(None),
@@ -106,14 +120,17 @@ impl Cluster {
         }
     }
 
-    /// Takes a call from a process that comes after this one.
+    /// Takes the call of one that knows the secret: a process that comes after this one.
     fn answer(
         &self,
-        mut socket: TcpStream,
-        from: SocketAddr,
+        caller: Proven,
         hello: &Hello,
     ) -> Result<Option<(usize, TcpStream)>, ClusterError> {
-        match greet_back(&mut socket, hello) {
+        let (mut socket, from, process) = (caller.socket, caller.from, caller.process);
+        let proof = self
+            .secret
+            .prove(Role::Called, &caller.nonces, self.process, process);
+        match greet_back(&mut socket, &proof, hello) {
             Ok(theirs)
                 if theirs.process < self.processes() || theirs.processes != self.processes() =>
             {
@@ -125,10 +142,33 @@ impl Cluster {
                 Ok(None)
             }
             Err(error) => {
-                tracing::warn!(%from, %error, "something else than a tallyflow process called");
+                tracing::warn!(%from, %error, process, "a process called and hung up");
                 Ok(None)
             }
         }
+    }
+
+    /// Proves to a process that this one knows the secret, has it prove the same, and exchanges
+    /// hellos, all as the caller.
+    fn greet(&self, socket: &mut TcpStream, to: usize, hello: &Hello) -> io::Result<Hello> {
+        socket.set_nodelay(true)?;
+        socket.set_read_timeout(Some(HELLO_MAX))?;
+        let (caller, opening) = Opening::fresh()?;
+        send(socket, &opening)?;
+        let called = receive::<Opening>(socket)?.nonce()?;
+        let nonces = Nonces { caller, called };
+        let proof = self.secret.prove(Role::Caller, &nonces, self.process, to);
+        send(socket, &proof)?;
+        let proof: Proof = receive(socket).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => denied("hangs up at"),
+            _ => error,
+        })?;
+        let fits = (proof.from, proof.to) == (to, self.process);
+        if !fits || !self.secret.holds(&proof, Role::Called, &nonces) {
+            return Err(denied("does not return"));
+        }
+        send(socket, hello)?;
+        receive(socket)
     }
 
     fn check(&self, process: usize, mine: &Hello, theirs: &Hello) -> Result<(), ClusterError> {
@@ -196,22 +236,21 @@ fn dial(address: &str) -> Option<TcpStream> {
     resolved.find_map(|address| TcpStream::connect_timeout(&address, HELLO_MAX).ok())
 }
 
-/// Exchanges hellos as the caller, who speaks first.
-fn greet(socket: &mut TcpStream, hello: &Hello) -> io::Result<Hello> {
-    socket.set_nodelay(true)?;
-    socket.set_read_timeout(Some(HELLO_MAX))?;
-    send(socket, hello)?;
-    receive(socket)
+fn denied(what: &str) -> io::Error {
+    let what = format!("it {what} the proof of the secret: give the same --cluster-secret to all");
+    io::Error::new(io::ErrorKind::PermissionDenied, what)
 }
 
-/// The same as the one that is called, when the caller's hello has come.
-fn greet_back(socket: &mut TcpStream, hello: &Hello) -> io::Result<Hello> {
-    let theirs = receive(socket)?;
+/// Proves the same back to one that has proven that it knows the secret, and exchanges hellos.
+fn greet_back(socket: &mut TcpStream, proof: &Proof, hello: &Hello) -> io::Result<Hello> {
     // A caller that has given up meanwhile calls again, and only that call counts.
     peek(socket, &mut [0])?;
     socket.set_nonblocking(false)?;
     socket.set_nodelay(true)?;
+    socket.set_read_timeout(Some(HELLO_MAX))?;
     socket.set_write_timeout(Some(HELLO_MAX))?;
+    send(socket, proof)?;
+    let theirs = receive(socket)?;
     send(socket, hello)?;
     Ok(theirs)
 }

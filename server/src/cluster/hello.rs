@@ -1,4 +1,5 @@
-//! What two processes tell each other before they count together.
+//! What two processes tell each other before they count together, once each has proven that it
+//! knows the secret.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -7,13 +8,16 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// The first bytes of every connection: a stray one is told apart by them.
-const MAGIC: &[u8; 8] = b"tallyfl1";
+pub(super) const MAGIC: &[u8; 8] = b"tallyfl2";
 
 /// These, and the length of the text that follows.
 const HEAD_BYTES: usize = MAGIC.len() + 4;
 
 /// The longest text that is exchanged here; a longer one comes from something else.
 const TEXT_BYTES_MAX: u32 = 64 << 10;
+
+/// The longest that is read of somebody who has not proven yet who it is.
+const STRANGER_BYTES_MAX: usize = 512;
 
 /// How a process was started. All must have been started alike.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,13 +109,17 @@ pub(super) fn receive<T: DeserializeOwned>(socket: &mut TcpStream) -> io::Result
     serde_json::from_slice(&json).map_err(Into::into)
 }
 
-/// Whether one can be read without waiting, from a socket that does not block.
+/// Whether one of a stranger can be read without waiting, from a socket that does not block.
 pub(super) fn has_come(socket: &TcpStream) -> io::Result<bool> {
     let mut head = [0; HEAD_BYTES];
     if peek(socket, &mut head)? < HEAD_BYTES {
         return Ok(false);
     }
-    let mut whole = vec![0; HEAD_BYTES + length(&head)?];
+    let length = length(&head)?;
+    if length > STRANGER_BYTES_MAX {
+        return Err(io::Error::new(ErrorKind::InvalidData, "it says too much"));
+    }
+    let mut whole = vec![0; HEAD_BYTES + length];
     Ok(peek(socket, &mut whole)? == whole.len())
 }
 

@@ -2,7 +2,11 @@
 //! when one has failed, as a supervisor does.
 
 use std::ffi::OsString;
+use std::fs::{OpenOptions, Permissions};
+use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use tempfile::TempDir;
 
 use crate::key::KeyFile;
 use crate::signals::Signals;
@@ -24,16 +29,27 @@ const END_MAX: Duration = Duration::from_secs(20);
 const REST: Duration = Duration::from_secs(1);
 
 /// Runs `processes` of this program with its own arguments until a signal or until all have ended
-/// well. Process I serves on the port of `listen` plus I. All get one key, made if need be.
-pub fn run(processes: u16, listen: SocketAddr, key: &KeyFile) -> anyhow::Result<()> {
+/// well. Process I serves on the port of `listen` plus I. All get one key, made if need be, and one
+/// secret, unless they have one already.
+pub fn run(
+    processes: u16,
+    listen: SocketAddr,
+    key: &KeyFile,
+    has_secret: bool,
+) -> anyhow::Result<()> {
     key.open_or_make()?;
     let program = std::env::current_exe().context("could not find this program")?;
-    let own = for_children(std::env::args_os().skip(1));
-    let directory = std::env::temp_dir().join(format!("tallyflow-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).context("could not make a directory for the host file")?;
-    let hosts = directory.join("hosts");
+    let mut own = for_children(std::env::args_os().skip(1));
+    // Nobody else can have made it, or look into it; it goes with its name.
+    let directory = own_directory().context("could not make a directory for the host file")?;
+    let hosts = directory.path().join("hosts");
+    if !has_secret {
+        let secret = directory.path().join("secret");
+        write_secret(&secret).with_context(|| format!("could not write '{}'", secret.display()))?;
+        own.extend(["--cluster-secret".into(), secret.into()]);
+    }
     let stop = stop_at_signals()?;
-    let outcome = loop {
+    loop {
         std::fs::write(&hosts, free_addresses(processes)?)
             .with_context(|| format!("could not write '{}'", hosts.display()))?;
         let mut children = Children(Vec::new());
@@ -54,17 +70,34 @@ pub fn run(processes: u16, listen: SocketAddr, key: &KeyFile) -> anyhow::Result<
         }
         let failed = children.wait(&stop)?;
         if stop.load(Ordering::Relaxed) {
-            break Ok(());
+            return Ok(());
         }
         let Some((process, status)) = failed else {
-            break Ok(());
+            return Ok(());
         };
         tracing::error!(process, %status, "a process has ended; all start again");
         thread::sleep(REST);
-    };
-    // What stays is a file of a few bytes in a directory for such.
-    let _ = std::fs::remove_dir_all(&directory);
-    outcome
+    }
+}
+
+/// A fresh directory of this user's alone, which is removed at the end.
+fn own_directory() -> io::Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix("tallyflow-")
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir()
+}
+
+/// Makes a secret for the processes of this run.
+fn write_secret(path: &Path) -> io::Result<()> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    writeln!(file, "{}", blake3::Hash::from_bytes(bytes).to_hex())
 }
 
 /// What was typed, without what each process gets for itself.
@@ -173,6 +206,25 @@ impl Drop for Children {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_else_can_look_at_the_secret_of_a_run_and_nothing_of_it_stays() {
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let directory = own_directory().unwrap();
+        let other = own_directory().unwrap();
+        assert_ne!(directory.path(), other.path());
+        assert_eq!(mode(directory.path()), 0o700);
+        let secret = directory.path().join("secret");
+        write_secret(&secret).unwrap();
+        assert_eq!(mode(&secret), 0o600);
+        assert!(super::super::ClusterSecret::read(&secret).is_ok());
+        let text = std::fs::read_to_string(&secret).unwrap();
+        assert_eq!(text.trim().len(), 64);
+        // One that is there already is not written over.
+        assert!(write_secret(&secret).is_err());
+        drop(directory);
+        assert!(!secret.exists());
+    }
 
     #[test]
     fn each_process_gets_what_was_typed_but_its_own_address() {

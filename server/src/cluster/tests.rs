@@ -1,12 +1,14 @@
 //! Processes that find each other, and those that do not fit.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::secret::{Nonces, Opening, Proof, Role};
 use super::*;
+use crate::told::Told;
 
 fn addresses(count: usize) -> Vec<String> {
     // All at once, so that no two are the same.
@@ -31,10 +33,15 @@ fn hello(process: usize, processes: usize) -> Hello {
     }
 }
 
+fn secret() -> ClusterSecret {
+    ClusterSecret::of("the secret of the tests").unwrap()
+}
+
 fn connect(addresses: &[String], hello: &Hello) -> Result<Links, ClusterError> {
     let cluster = Cluster {
         process: hello.process,
         addresses: addresses.to_vec(),
+        secret: secret(),
     };
     cluster.connect(hello, &|_| {}, &AtomicBool::new(false))
 }
@@ -129,7 +136,7 @@ fn silent_callers_keep_no_process_waiting() {
                 continue;
             };
             if silent.len().is_multiple_of(2) {
-                stranger.write_all(b"tallyfl1\0\0\x01\0{").unwrap();
+                stranger.write_all(b"tallyfl2\0\0\x01\0{").unwrap();
             }
             silent.push(stranger);
         }
@@ -145,6 +152,7 @@ fn waiting_ends_when_it_is_told_to() {
     let cluster = Cluster {
         process: 1,
         addresses: addresses(2),
+        secret: secret(),
     };
     let stop = AtomicBool::new(true);
     let said = std::sync::Mutex::new(None);
@@ -162,7 +170,7 @@ fn a_host_file_has_an_address_for_each_process() {
     let path = directory.path().join("hosts");
     let read = |text: &str| {
         std::fs::write(&path, text).unwrap();
-        Cluster::read(&path, 1, 2)
+        Cluster::read(&path, 1, 2, secret())
     };
     let cluster = read("# two\nlocalhost:2101\n\n127.0.0.1:2102\n127.0.0.1:2103\n").unwrap();
     assert_eq!(cluster.addresses, ["localhost:2101", "127.0.0.1:2102"]);
@@ -175,4 +183,105 @@ fn a_host_file_has_an_address_for_each_process() {
         let error = read(text).unwrap_err().to_string();
         assert!(error.contains(what), "{error}");
     }
+}
+
+/// Reads until the other end hangs up; what it said, as text.
+fn heard(socket: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    // An end that was reset has said what it said.
+    let _ = socket.read_to_end(&mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[test]
+fn a_stranger_hears_a_nonce_and_then_nothing_and_keeps_nobody_waiting() {
+    let addresses = addresses(2);
+    thread::scope(|scope| {
+        let first = scope.spawn(|| connect(&addresses, &hello(0, 2)));
+        let mut stranger = loop {
+            match TcpStream::connect(&addresses[0]) {
+                Ok(stranger) => break stranger,
+                Err(_) => thread::yield_now(),
+            }
+        };
+        let (caller, opening) = Opening::fresh().unwrap();
+        hello::send(&mut stranger, &opening).unwrap();
+        let called = hello::receive::<Opening>(&mut stranger).unwrap();
+        let nonces = Nonces {
+            caller,
+            called: called.nonce().unwrap(),
+        };
+        let guess = ClusterSecret::of("a secret that is guessed").unwrap();
+        let proof = guess.prove(Role::Caller, &nonces, 1, 0);
+        hello::send(&mut stranger, &proof).unwrap();
+        assert_eq!(heard(&mut stranger), "");
+        assert!(connect(&addresses, &hello(1, 2)).is_ok());
+        assert!(first.join().unwrap().is_ok());
+    });
+}
+
+#[test]
+fn one_that_only_listens_hears_neither_topic_nor_key() {
+    let listeners = [0, 0].map(|port| TcpListener::bind(("127.0.0.1", port)).unwrap());
+    let address = |listener: &TcpListener| listener.local_addr().unwrap().to_string();
+    let addresses = [address(&listeners[0]), address(&listeners[1])];
+    let [stranger, own] = listeners;
+    drop(own);
+    let cluster = Cluster {
+        process: 1,
+        addresses: addresses.to_vec(),
+        secret: secret(),
+    };
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let caller = scope.spawn(|| cluster.connect(&hello(1, 2), &|_| {}, &stop));
+        let (mut socket, _) = stranger.accept().unwrap();
+        let theirs: Opening = hello::receive(&mut socket).unwrap();
+        let (called, opening) = Opening::fresh().unwrap();
+        hello::send(&mut socket, &opening).unwrap();
+        let proof: Proof = hello::receive(&mut socket).unwrap();
+        let nonces = Nonces {
+            caller: theirs.nonce().unwrap(),
+            called,
+        };
+        assert!(secret().holds(&proof, Role::Caller, &nonces));
+        // Its own proof, sent back, proves nothing.
+        hello::send(&mut socket, &proof).unwrap();
+        assert_eq!(heard(&mut socket), "");
+        stop.store(true, Ordering::Relaxed);
+        // It may have called again meanwhile.
+        drop(stranger);
+        drop(socket);
+        assert!(matches!(caller.join().unwrap(), Err(ClusterError::Ended)));
+    });
+}
+
+#[test]
+fn processes_with_different_secrets_do_not_come_together() {
+    let addresses = addresses(2);
+    let stop = AtomicBool::new(false);
+    let others = Cluster {
+        process: 1,
+        addresses: addresses.clone(),
+        secret: ClusterSecret::of("another secret of the tests").unwrap(),
+    };
+    thread::scope(|scope| {
+        let (stop, theirs) = (&stop, &others);
+        let other = scope.spawn(move || theirs.connect(&hello(1, 2), &|_| {}, stop));
+        let mine = Cluster {
+            process: 0,
+            secret: secret(),
+            ..others.clone()
+        };
+        let deadline = Instant::now() + Duration::from_secs(3);
+        let waiting = |what: Option<Told>| {
+            assert_eq!(what.unwrap().public, "waiting for 1 of 2 processes");
+            stop.store(Instant::now() > deadline, Ordering::Relaxed);
+        };
+        assert!(matches!(
+            mine.connect(&hello(0, 2), &waiting, stop),
+            Err(ClusterError::Ended)
+        ));
+        assert!(matches!(other.join().unwrap(), Err(ClusterError::Ended)));
+    });
 }

@@ -21,6 +21,9 @@ use crate::client::TOKEN;
 use crate::leash::Leash;
 use crate::plan::Shape;
 
+/// What the processes of a count share.
+const SECRET: &str = "the secret of the chaos test\n";
+
 /// What a process says on standard output once it listens.
 const LISTENS: &str = "tallyflow listens on http://";
 
@@ -133,12 +136,17 @@ impl Service {
         if shape.processes > 1 {
             let hosts = free_addresses(shape.processes.into())?;
             std::fs::write(&hostfile, hosts.join("\n") + "\n").context("writing the host file")?;
+            std::fs::write(self.secret(), SECRET).context("writing the secret")?;
         }
         for number in 0..usize::from(shape.processes) {
             let process = self.spawn(number, &hostfile, flags)?;
             self.processes.push(process);
         }
         Ok(())
+    }
+
+    fn secret(&self) -> PathBuf {
+        self.setup.home.join("cluster.secret")
     }
 
     fn spawn(&self, number: usize, hostfile: &Path, flags: &[&str]) -> anyhow::Result<Process> {
@@ -164,6 +172,7 @@ impl Service {
                 &number.to_string(),
             ]);
             command.arg("--hostfile").arg(hostfile);
+            command.arg("--cluster-secret").arg(self.secret());
         }
         command.args(["--listen", "127.0.0.1:0"]);
         command

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::{Home, Server, until, votes};
 
-const BATCH: u64 = 4_000;
+const BATCH: u64 = 8_000;
 
 fn batch(number: u64) -> String {
     let vote = |vote| votes::vote(&format!("voter-{number}-{vote}"));
@@ -84,7 +84,7 @@ fn limited(home: &Home, kib: u64) -> Command {
 
 #[test]
 fn a_limit_of_the_system_is_kept_without_being_told() {
-    const KIB: u64 = 400_000;
+    const KIB: u64 = 260_000;
     let home = Home::new();
     let command = limited(&home, KIB);
     let server = home.start_by(command);

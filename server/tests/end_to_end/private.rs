@@ -122,7 +122,12 @@ fn a_start_with_another_key_or_none_is_refused_and_a_recount_helps() {
 #[test]
 fn several_processes_and_checkpoints_in_s3_want_a_key() {
     let home = Home::new();
-    let several = ["--kafka", "127.0.0.1:9", "-n", "2", "--hostfile", "hosts"];
+    let several = [
+        &["--kafka", "127.0.0.1:9", "-n", "2", "--hostfile", "hosts"][..],
+        &["--cluster-secret", "secret"],
+    ]
+    .concat();
+    fs::write(home.path().join("secret"), "the secret of the tests").expect("a secret");
     fs::write(home.path().join("hosts"), "127.0.0.1:1\n127.0.0.1:2\n").expect("hosts");
     for flags in [several.as_slice(), &["--checkpoints", "s3://bucket/here"]] {
         let said = String::from_utf8_lossy(&home.refused(flags).stderr).into_owned();
