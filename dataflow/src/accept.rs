@@ -18,16 +18,17 @@ use serde::{Deserialize, Serialize};
 pub use cast::{Aside, State};
 pub use outcome::{Count, Departure, Outcome, Placed, Span, Why};
 
-use crate::directory::{Directory, NONE, Names, Review};
+use crate::directory::{Directory, NONE, Review};
 use crate::hash::KeyedHash;
-use crate::intake::{Arrival, NO_CONTEST_HASH};
+use crate::intake::{Arrival, NO_CONTEST_HASH, UnknownContest};
 use crate::kept::Kept;
 use gathered::{GROUPS, Gathered, group_of};
 use journal::Journal;
 use outcome::Sums;
-use round::{Moves, Roll, Round, STRAYS_FROM, Seat};
+use round::{Moves, Roll, Round, STRAY, Seat};
 use scribe::Scribe;
 use shard::Shard;
+use strays::Strays;
 
 mod ballots;
 mod cast;
@@ -41,6 +42,7 @@ mod places;
 mod round;
 mod scribe;
 mod shard;
+mod strays;
 
 pub use operator::accept;
 
@@ -84,8 +86,8 @@ pub struct Accept {
     hash: KeyedHash,
     directory: Arc<Directory>,
     roll: Roll,
-    /// Contests that events name and the register does not know.
-    strays: Names,
+    /// Names of contests that the register does not know.
+    strays: Strays,
     shards: Vec<Shard>,
     sums: Sums,
     moves: Moves,
@@ -102,7 +104,7 @@ impl Accept {
             hash,
             directory: Arc::default(),
             roll: Roll::default(),
-            strays: Names::default(),
+            strays: Strays::default(),
             shards: (0..SHARDS).map(|_| Shard::default()).collect(),
             sums: Sums::default(),
             moves: Moves::default(),
@@ -131,7 +133,6 @@ impl Accept {
         let scribe = Scribe {
             directory: &self.directory,
             strays: &self.strays,
-            hash: &self.hash,
         };
         let mut kept = Vec::with_capacity(ROWS_HANDED);
         while cut.shard < SHARDS && kept.len() < ROWS_HANDED {
@@ -184,7 +185,6 @@ impl Accept {
         let scribe = Scribe {
             directory: &self.directory,
             strays: &self.strays,
-            hash: &self.hash,
         };
         let mut kept = Vec::new();
         for (shard, place, entry) in self.moves.opened.drain(..) {
@@ -222,24 +222,14 @@ impl Accept {
     }
 
     fn review_shards(&mut self, all: bool) {
-        let (directory, strays, hash) = (&*self.directory, &self.strays, &self.hash);
-        let contest_hash = |contest| contest_hash(contest, directory, strays, hash);
-        let renumber = |contest: u32| match contest {
-            NONE => NONE,
-            STRAYS_FROM.. => directory
-                .contests
-                .number(strays.text(contest - STRAYS_FROM))
-                .unwrap_or(contest),
-            known => known,
-        };
         let mut round = Round {
-            directory,
+            directory: &self.directory,
             roll: &self.roll,
             sums: &mut self.sums,
             moves: &mut self.moves,
         };
         for (at, shard) in (0..).zip(&mut self.shards) {
-            shard.review((at, all), contest_hash, renumber, &mut round);
+            shard.review((at, all), &mut round);
         }
     }
 
@@ -294,8 +284,7 @@ impl Accept {
 
     /// Where an event's ballots are, but for the entry; and their key.
     fn seat(&mut self, arrival: &Arrival) -> (Seat, u128) {
-        let contest = self.contest(arrival);
-        let hash = contest_hash(contest, &self.directory, &self.strays, &self.hash);
+        let (contest, hash) = self.contest(arrival);
         let key = arrival.voter ^ hash;
         let seat = Seat {
             contest,
@@ -324,31 +313,32 @@ impl Accept {
         })
     }
 
-    /// The number of an event's contest; given now if nobody knows it.
-    fn contest(&mut self, arrival: &Arrival) -> u32 {
+    /// The number and the hash of an event's contest.
+    fn contest(&mut self, arrival: &Arrival) -> (u32, u128) {
         let unknown = arrival.unusual.as_ref().and_then(|u| u.contest.as_ref());
-        match unknown {
-            None => arrival.contest,
-            Some(id) => self
-                .directory
-                .contests
-                .number(id)
-                .unwrap_or_else(|| STRAYS_FROM + self.strays.give(id)),
-        }
+        let (number, hash) = match unknown {
+            None if arrival.contest == NONE => return (NONE, NO_CONTEST_HASH),
+            None => (
+                Some(arrival.contest),
+                self.directory.contest_hash(arrival.contest),
+            ),
+            Some(UnknownContest::Hashed(hash)) => (self.directory.contest_of_hash(*hash), *hash),
+            Some(UnknownContest::Named(id)) => {
+                let hash = self.hash.contest(id);
+                let number = self.directory.contest_of_hash(hash);
+                if number.is_none() {
+                    self.strays.note(hash, id);
+                }
+                (number, hash)
+            }
+        };
+        (number.unwrap_or(STRAY), hash)
     }
 }
 
 /// How many entries each shard has.
 fn sizes(shards: &[Shard]) -> Vec<u32> {
     shards.iter().map(Shard::len).collect()
-}
-
-fn contest_hash(contest: u32, directory: &Directory, strays: &Names, hash: &KeyedHash) -> u128 {
-    match contest {
-        NONE => NO_CONTEST_HASH,
-        STRAYS_FROM.. => hash.contest(strays.text(contest - STRAYS_FROM)),
-        known => directory.contest_hash(known),
-    }
 }
 
 /// Which map a ballot is in: one of those of its voter's group. Bits that neither the map nor the

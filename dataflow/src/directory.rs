@@ -134,6 +134,7 @@ pub struct Directory {
     rules: Vec<Option<ContestRule>>,
     places: Vec<Place>,
     contest_hashes: Vec<u128>,
+    contests_by_hash: FxHashMap<u128, u32>,
     standing: FxHashSet<(u32, u32)>,
     leaves: FxHashSet<(u32, u32)>,
 }
@@ -170,7 +171,9 @@ impl Directory {
         }
         for number in self.contest_hashes.len()..self.contests.len() {
             let text = self.contests.text(number as u32);
-            self.contest_hashes.push(hash.contest(text));
+            let hash = hash.contest(text);
+            self.contest_hashes.push(hash);
+            self.contests_by_hash.insert(hash, number as u32);
         }
         for (row, candidate) in register.candidates.iter().enumerate() {
             let number = self.candidates.give(&candidate.candidate_id);
@@ -263,6 +266,11 @@ impl Directory {
     /// The hash of a contest that has a number.
     pub fn contest_hash(&self, contest: u32) -> u128 {
         self.contest_hashes[contest as usize]
+    }
+
+    /// The number of the contest that has a hash.
+    pub fn contest_of_hash(&self, hash: u128) -> Option<u32> {
+        self.contests_by_hash.get(&hash).copied()
     }
 
     /// Whether a candidate stands in a contest.

@@ -71,8 +71,8 @@ pub struct Position {
     pub first_offset: i64,
     /// The next offset to take.
     pub next_offset: i64,
-    /// The latest time of a cast, by the hash of its contest: what lateness is judged by.
-    pub latest_ms: Vec<(u128, i64)>,
+    /// The latest time of a cast: what lateness is judged by.
+    pub latest_ms: Option<i64>,
 }
 
 /// What goes to a checkpoint, in this order at each worker.
@@ -231,7 +231,7 @@ impl Engine {
         self.partitions
             .begin(position.partition, first_offset, next_offset);
         self.pending = true;
-        self.intake.resume(position.partition, &position.latest_ms);
+        self.intake.resume(position.partition, position.latest_ms);
     }
 
     /// Takes again an event that was kept, of any voter, at any worker; before anything is read,
@@ -302,7 +302,7 @@ impl Engine {
         self.partitions.take(partition, offset);
         self.messages += 1;
         self.pending = true;
-        match self.intake.read(partition, log_time_ms, bytes) {
+        match self.intake.read(partition, offset, log_time_ms, bytes) {
             Ok(arrival) => {
                 self.events.send(arrival);
                 Ok(())

@@ -1,4 +1,4 @@
-//! Keyed 128-bit hashes of voters and contests, so that nobody can craft two that meet.
+//! Keyed 128-bit hashes of voters, vote ids and contests, so that nobody can craft two that meet.
 //!
 //! SipHash-2-4 with 128 bits (Aumasson and Bernstein, 2012). The key is one for all workers and
 //! processes, kept by the shell. A ballot's key is the exclusive or of its voter's and its
@@ -28,6 +28,11 @@ impl KeyedHash {
     /// A contest's hash.
     pub fn contest(&self, contest_id: &str) -> u128 {
         self.hash(b'c', contest_id)
+    }
+
+    /// A vote id's hash.
+    pub fn vote(&self, vote_id: &str) -> u128 {
+        self.hash(b'i', vote_id)
     }
 
     fn hash(&self, domain: u8, text: &str) -> u128 {

@@ -1,12 +1,12 @@
 //! Events as *accept* keeps them, on their way to a checkpoint and back.
 //!
 //! A checkpoint is the log without what does not matter any more: every distinct event once, with
-//! what its copies decided (whether all were late, the earliest log time). Since the state is a
+//! what its copies decided (the first place, whether all were late, the earliest log time). Since the state is a
 //! function of that set (law 2), events that are taken again give the same state for any number
 //! of workers; their states are written for whoever reads a checkpoint, and not believed.
 
 use crate::directory::{BLANK, Directory, NONE, Names};
-use crate::intake::Arrival;
+use crate::intake::{Arrival, UnknownContest};
 
 /// An event of the accept state, as it is after a tick.
 #[derive(Clone, Debug, Default)]
@@ -71,11 +71,17 @@ impl Kept {
     pub fn renumbered(&self, from: Numbering<'_>, to: Numbering<'_>) -> Kept {
         let event = &self.event;
         let mut unusual = event.unusual.as_deref().cloned().unwrap_or_default();
-        let contest = unusual
-            .contest
-            .take()
-            .or_else(|| text(from.contests, event.contest, NONE));
-        let contest = number(contest, to.contests, |text| unusual.contest = Some(text));
+        let contest = match unusual.contest.take() {
+            Some(UnknownContest::Named(id)) => Some(id),
+            Some(hashed) => {
+                unusual.contest = Some(hashed);
+                None
+            }
+            None => text(from.contests, event.contest, NONE),
+        };
+        let contest = number(contest, to.contests, |text| {
+            unusual.contest = Some(UnknownContest::Named(text));
+        });
         let location = unusual
             .location
             .take()

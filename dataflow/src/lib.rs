@@ -20,6 +20,7 @@ pub mod harness;
 pub mod hash;
 pub mod intake;
 pub mod kept;
+pub mod log_place;
 pub mod register;
 pub mod time;
 pub mod view;

@@ -1,73 +1,62 @@
-//! Vote ids, kept exactly, since they order: 16 bytes where they are canonical UUIDs, else text.
+//! Vote ids as they are kept: 16 bytes that are compared and never shown.
+//!
+//! An id comes in with its voter's, and a [`VoteId`] goes out: the bytes of a canonical UUID, a
+//! mark where the id is the voter's own, and a keyed hash of any other. So no voter's id is kept,
+//! and an id of 128 bytes takes no more memory than a short one.
 
-use std::cmp::Ordering;
-use std::hash::{Hash, Hasher};
+use serde::{Deserialize, Serialize};
 
-/// A vote id.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum VoteId {
-    /// A text of the form `8-4-4-4-12` of lower-case hexadecimal digits.
-    Uuid([u8; 16]),
-    /// Any other text.
-    Text(Box<str>),
+use crate::hash::KeyedHash;
+
+/// A vote id. Two of one voter are equal if the texts that they were made of are.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct VoteId {
+    /// What the bytes are.
+    pub kind: VoteIdKind,
+    /// Zeros where the id is the voter's.
+    pub bytes: [u8; 16],
+}
+
+/// What the bytes of a vote id are.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub enum VoteIdKind {
+    /// The voter's id, said or left out.
+    #[default]
+    Voter,
+    /// A canonical UUID: `8-4-4-4-12` lower-case hexadecimal digits.
+    Uuid,
+    /// The keyed hash of any other text.
+    Hash,
 }
 
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];
 const UUID_TEXT_BYTES: usize = 36;
 
 impl VoteId {
-    /// Reads a text; every text is a vote id.
-    pub fn new(text: &str) -> VoteId {
-        match parse_uuid(text.as_bytes()) {
-            Some(bytes) => VoteId::Uuid(bytes),
-            None => VoteId::Text(text.into()),
+    /// Reads the id of a voter's vote; every text is one.
+    pub fn new(vote_id: &str, voter_id: &str, hash: &KeyedHash) -> VoteId {
+        if vote_id == voter_id {
+            return VoteId::default();
+        }
+        match parse_uuid(vote_id.as_bytes()) {
+            Some(bytes) => VoteId {
+                kind: VoteIdKind::Uuid,
+                bytes,
+            },
+            None => VoteId {
+                kind: VoteIdKind::Hash,
+                bytes: hash.vote(vote_id).to_be_bytes(),
+            },
         }
     }
 
-    /// The text, as it came.
-    pub fn text(&self) -> Box<str> {
-        match self {
-            VoteId::Text(text) => text.clone(),
-            VoteId::Uuid(bytes) => {
-                let mut text = String::with_capacity(UUID_TEXT_BYTES);
-                for byte in bytes {
-                    if HYPHENS.contains(&text.len()) {
-                        text.push('-');
-                    }
-                    for nibble in [byte >> 4, byte & 15] {
-                        text.push(char::from(b"0123456789abcdef"[usize::from(nibble)]));
-                    }
-                }
-                text.into()
-            }
-        }
-    }
-}
-
-/// The order of the texts, by bytes. Canonical UUIDs order as their 16 bytes do, since `0`–`9`
-/// come before `a`–`f` and the hyphens stand at the same places.
-impl Ord for VoteId {
-    fn cmp(&self, other: &VoteId) -> Ordering {
-        match (self, other) {
-            (VoteId::Uuid(a), VoteId::Uuid(b)) => a.cmp(b),
-            (VoteId::Text(a), VoteId::Text(b)) => a.cmp(b),
-            _ => self.text().cmp(&other.text()),
-        }
-    }
-}
-
-impl PartialOrd for VoteId {
-    fn partial_cmp(&self, other: &VoteId) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Hash for VoteId {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        match self {
-            VoteId::Uuid(bytes) => u128::from_be_bytes(*bytes).hash(hasher),
-            VoteId::Text(text) => text.hash(hasher),
-        }
+    /// Whether the vote has no id but its voter's.
+    pub fn is_voters(self) -> bool {
+        self.kind == VoteIdKind::Voter
     }
 }
 
@@ -106,26 +95,38 @@ const NIBBLE: [u8; 256] = {
 mod tests {
     use super::*;
 
+    const TEXTS: [&str; 10] = [
+        "",
+        "00000000-0000-0000-0000-00000000000g",
+        "0a1b2c3d-0000-4000-8000-0123456789ab",
+        "0A1B2C3D-0000-4000-8000-0123456789AB",
+        "0a1b2c3d-0000-4000-8000-0123456789a",
+        "0a1b2c3d-0000-4000-8000-0123456789abc",
+        "0a1b2c3d00000-4000-8000-0123456789ab",
+        "9fffffff-ffff-ffff-ffff-ffffffffffff",
+        "a0000000-0000-0000-0000-000000000000",
+        "é",
+    ];
+
     #[test]
-    fn a_vote_id_keeps_its_text_and_orders_by_it() {
-        let texts = [
-            "",
-            "00000000-0000-0000-0000-00000000000g",
-            "0a1b2c3d-0000-4000-8000-0123456789ab",
-            "0A1B2C3D-0000-4000-8000-0123456789AB",
-            "0a1b2c3d-0000-4000-8000-0123456789a",
-            "0a1b2c3d-0000-4000-8000-0123456789abc",
-            "0a1b2c3d00000-4000-8000-0123456789ab",
-            "9fffffff-ffff-ffff-ffff-ffffffffffff",
-            "a0000000-0000-0000-0000-000000000000",
-            "é",
-        ];
-        for a in texts {
-            assert_eq!(&*VoteId::new(a).text(), a);
-            for b in texts {
-                assert_eq!(VoteId::new(a).cmp(&VoteId::new(b)), a.cmp(b), "{a} {b}");
-                assert_eq!(VoteId::new(a) == VoteId::new(b), a == b, "{a} {b}");
+    fn vote_ids_are_equal_where_their_texts_are() {
+        let hash = KeyedHash::new(*b"a key for tests.");
+        for voter in ["ada", "é", "9fffffff-ffff-ffff-ffff-ffffffffffff"] {
+            for a in TEXTS {
+                assert_eq!(VoteId::new(a, voter, &hash).is_voters(), a == voter);
+                for b in TEXTS {
+                    let ids = [a, b].map(|text| VoteId::new(text, voter, &hash));
+                    assert_eq!(ids[0] == ids[1], a == b, "{a} {b}");
+                }
             }
         }
+    }
+
+    #[test]
+    fn a_hash_of_a_vote_id_needs_the_key_and_is_no_voters_hash() {
+        let (hash, other) = (KeyedHash::new([1; 16]), KeyedHash::new([2; 16]));
+        let of = |hash: &KeyedHash| VoteId::new("ada@example.org", "7", hash).bytes;
+        assert_ne!(of(&hash), of(&other));
+        assert_ne!(of(&hash), hash.voter("ada@example.org").to_be_bytes());
     }
 }

@@ -39,7 +39,7 @@ pub enum Event<'a> {
 pub struct Cast<'a> {
     /// Who votes.
     pub voter_id: Cow<'a, str>,
-    /// The vote's id.
+    /// The vote's id; where there is none, the voter's.
     pub vote_id: Cow<'a, str>,
     /// The contest; absent: the default one.
     pub contest_id: Option<Cow<'a, str>>,
@@ -67,7 +67,7 @@ pub enum Choices<'a> {
 pub struct Void<'a> {
     /// Whose vote.
     pub voter_id: Cow<'a, str>,
-    /// Which vote.
+    /// Which vote; where none is named, the one whose id is the voter's.
     pub vote_id: Cow<'a, str>,
     /// In which contest; absent: the default one.
     pub contest_id: Option<Cow<'a, str>>,
@@ -170,11 +170,10 @@ pub fn decode(bytes: &[u8], log_time_ms: Option<i64>) -> Result<Event<'_>, Refus
 }
 
 fn decode_void<'a>(fields: &Fields<'a>) -> Result<Void<'a>, Refusal> {
-    let voter_id = required(fields, Name::VoterId)?;
-    let vote_id = required(fields, Name::VoteId)?;
+    let voter_id = id(required(fields, Name::VoterId)?, "voter_id")?;
     Ok(Void {
-        voter_id: id(voter_id, "voter_id")?,
-        vote_id: id(vote_id, "vote_id")?,
+        vote_id: vote_id(fields, &voter_id)?,
+        voter_id,
         contest_id: optional_id(fields, Name::ContestId, "contest_id")?,
     })
 }
@@ -182,7 +181,6 @@ fn decode_void<'a>(fields: &Fields<'a>) -> Result<Void<'a>, Refusal> {
 #[inline]
 fn decode_cast<'a>(fields: &Fields<'a>, log_time_ms: Option<i64>) -> Result<Cast<'a>, Refusal> {
     let voter_id = required(fields, Name::VoterId)?;
-    let vote_id = required(fields, Name::VoteId)?;
     let (candidate_id, choices) = (
         fields.present(Name::CandidateId),
         fields.present(Name::Choices),
@@ -196,9 +194,10 @@ fn decode_cast<'a>(fields: &Fields<'a>, log_time_ms: Option<i64>) -> Result<Cast
         let detail = "'timestamp' is missing, and the log keeps no time that could stand for it";
         return Err(Refusal::new(Reason::MissingField, detail));
     }
+    let voter_id = id(voter_id, "voter_id")?;
     let cast = Cast {
-        voter_id: id(voter_id, "voter_id")?,
-        vote_id: id(vote_id, "vote_id")?,
+        vote_id: vote_id(fields, &voter_id)?,
+        voter_id,
         contest_id: optional_id(fields, Name::ContestId, "contest_id")?,
         choices: match (candidate_id, choices) {
             (Some(one), None) => Choices::One(choice(one, "candidate_id")?),
@@ -233,6 +232,12 @@ fn required<'a>(fields: &Fields<'a>, name: Name) -> Result<Value<'a>, Refusal> {
             format!("'{}' is missing", name.as_str()),
         )
     })
+}
+
+/// The vote's id, or its voter's.
+fn vote_id<'a>(fields: &Fields<'a>, voter_id: &Cow<'a, str>) -> Result<Cow<'a, str>, Refusal> {
+    let own = optional_id(fields, Name::VoteId, "vote_id")?;
+    Ok(own.unwrap_or_else(|| voter_id.clone()))
 }
 
 fn optional_id<'a>(

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 use dataflow::engine::{Engine, Settings as EngineSettings};
+use dataflow::log_place::LogPlace;
 use dataflow::register::Register;
 use dataflow::view::ViewSettings;
 use timely::communication::WorkerGuards;
@@ -201,6 +202,12 @@ impl Shared {
 
     /// Whether a partition of which nothing is counted yet may be counted.
     fn check_first(&self, extent: &Extent) -> Result<(), BeginError> {
+        if extent.partition > LogPlace::PARTITION_MAX {
+            return Err(BeginError::ManyPartitions {
+                topic: self.log.topic().to_string(),
+                partition: extent.partition,
+            });
+        }
         if extent.first_offset > 0 && !self.accept_truncated {
             return Err(BeginError::Truncated {
                 topic: self.log.topic().to_string(),

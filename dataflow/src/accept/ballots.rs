@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::cast::{Aside, Cast, OrderKey, State};
+use super::cast::{Aside, Cast, Order, State};
 use super::outcome::{Count, Why};
 use super::round::{Round, Seat};
 use crate::directory::{Directory, Revote};
@@ -26,6 +26,8 @@ pub(super) struct Ballots {
     voids: Vec<VoteId>,
     accepted: Option<u32>,
     index: Option<Box<Index>>,
+    /// The hash of the contest, where it had no number when the first event came.
+    stray: u128,
 }
 
 #[derive(Debug)]
@@ -39,7 +41,7 @@ struct Held {
 #[derive(Debug, Default)]
 struct Index {
     by_vote: FxHashMap<VoteId, Vec<u32>>,
-    remaining: BTreeMap<OrderKey, u32>,
+    remaining: BTreeMap<Order, u32>,
     voids: FxHashSet<VoteId>,
 }
 
@@ -60,6 +62,19 @@ impl Held {
 }
 
 impl Ballots {
+    /// No ballots yet, in a contest of a hash that has no number.
+    pub(super) fn of_stray(contest_hash: u128) -> Ballots {
+        Ballots {
+            stray: contest_hash,
+            ..Ballots::default()
+        }
+    }
+
+    /// The hash of the contest, where it had no number when the first event came.
+    pub(super) fn stray(&self) -> u128 {
+        self.stray
+    }
+
     /// Ballots that hold one accepted cast, already counted.
     pub(super) fn of_plain(cast: Cast) -> Ballots {
         let held = Held {
@@ -77,7 +92,7 @@ impl Ballots {
 
     /// Takes a cast.
     pub(super) fn cast(&mut self, cast: Cast, seat: &Seat, round: &mut Round<'_>) {
-        let same_vote = self.with_vote_id(&cast.vote_id);
+        let same_vote = self.with_vote_id(&cast.vote);
         let copy = same_vote
             .iter()
             .find(|&&at| self.casts[at as usize].cast.is_copy_of(&cast));
@@ -86,11 +101,11 @@ impl Ballots {
             self.copy(at, &cast, seat, round);
             return;
         }
-        if same_vote.len() == 1 {
+        if same_vote.len() == 1 && !cast.vote.is_voters() {
             round.sums.count(Count::Conflicts(seat.row()), 1);
         }
         let aside = round.aside(&cast, seat);
-        let voided = self.is_voided(&cast.vote_id);
+        let voided = self.is_voided(&cast.vote);
         let held = Held {
             state: State::Superseded,
             voided,
@@ -98,12 +113,12 @@ impl Ballots {
             cast,
         };
         let at = self.casts.len() as u32;
-        self.casts.push(held);
+        push(&mut self.casts, held);
         let state = self.casts[at as usize].state(false);
         self.casts[at as usize].state = state;
         round.touched(seat, at);
         round.sums.count(Count::Casts(seat.row(), state), 1);
-        self.index_cast(at, round.directory);
+        self.index_cast(at);
         self.settle(at, seat, round);
     }
 
@@ -115,16 +130,16 @@ impl Ballots {
         }
         round.sums.count(Count::Voids, 1);
         for at in self.with_vote_id(&vote_id) {
-            self.unindex(at, round.directory);
+            self.unindex(at);
             self.casts[at as usize].voided = true;
             self.settle(at, seat, round);
         }
         if let Some(index) = &mut self.index {
-            index.voids.insert(vote_id.clone());
+            index.voids.insert(vote_id);
         }
         round.void_added(seat, self.voids.len() as u32);
-        self.voids.push(vote_id);
-        self.index_if_many(round.directory);
+        push(&mut self.voids, vote_id);
+        self.index_if_many();
     }
 
     /// Looks at every cast again after the register changed; `seat` is where it was, `to` the
@@ -153,7 +168,7 @@ impl Ballots {
             held.aside = round.aside(&held.cast, &now);
         }
         if self.index.take().is_some() {
-            self.index_if_many(round.directory);
+            self.index_if_many();
         }
         self.accepted = self.best(&now, round.directory);
         let all = round.revote(&now) == Some(Revote::All);
@@ -193,8 +208,8 @@ impl Ballots {
     }
 
     /// The vote id that a void names.
-    pub(super) fn kept_void(&self, at: u32) -> &VoteId {
-        &self.voids[at as usize]
+    pub(super) fn kept_void(&self, at: u32) -> VoteId {
+        self.voids[at as usize]
     }
 
     fn accepted_casts(&self) -> impl Iterator<Item = u32> {
@@ -207,10 +222,12 @@ impl Ballots {
         let held = &self.casts[at as usize];
         let on_time = held.cast.late && !copy.late;
         let earlier = held.cast.untimed && copy.time_ms < held.cast.time_ms;
-        if !on_time && !earlier {
+        // A message that is sent again may come to a partition before the first one's.
+        let before = copy.place < held.cast.place;
+        if !on_time && !earlier && !before {
             return;
         }
-        self.unindex(at, round.directory);
+        self.unindex(at);
         round.touched(seat, at);
         let held = &mut self.casts[at as usize];
         let accepted = held.state == State::Accepted;
@@ -219,6 +236,7 @@ impl Ballots {
         }
         let before_ms = held.cast.time_ms;
         held.cast.late &= copy.late;
+        held.cast.place = held.cast.place.min(copy.place);
         if earlier {
             held.cast.time_ms = copy.time_ms;
         }
@@ -229,7 +247,7 @@ impl Ballots {
                 round.moved(seat, at, held.cast.candidate());
             }
         }
-        self.index_order(at, round.directory);
+        self.index_order(at);
         self.settle(at, seat, round);
     }
 
@@ -299,10 +317,10 @@ impl Ballots {
             };
         }
         let remaining = (0..).zip(&self.casts).filter(|(_, held)| held.remains());
-        let order = |a: &(u32, &Held), b: &(u32, &Held)| a.1.cast.order(&b.1.cast, directory);
+        let order = |(_, held): &(u32, &Held)| held.cast.order();
         let best = match revote {
-            Revote::First => remaining.min_by(order),
-            Revote::Last => remaining.max_by(order),
+            Revote::First => remaining.min_by_key(order),
+            Revote::Last => remaining.max_by_key(order),
             Revote::All => None,
         };
         best.map(|(at, _)| at)
@@ -314,7 +332,7 @@ impl Ballots {
             &self.casts[at as usize].cast,
             &self.casts[other as usize].cast,
         );
-        let order = cast.order(other, round.directory);
+        let order = cast.order().cmp(&other.order());
         match round.revote(seat) {
             Some(Revote::Last) => order.is_gt(),
             _ => order.is_lt(),
@@ -333,16 +351,17 @@ impl Ballots {
             Some(index) => index.by_vote.get(vote_id).cloned().unwrap_or_default(),
             None => (0..)
                 .zip(&self.casts)
-                .filter(|(_, held)| held.cast.vote_id == *vote_id)
+                .filter(|(_, held)| held.cast.vote == *vote_id)
                 .map(|(at, _)| at)
                 .collect(),
         }
     }
 
     fn conflicts(&self) -> i64 {
-        let mut casts: FxHashMap<&VoteId, u32> = FxHashMap::default();
-        for held in &self.casts {
-            *casts.entry(&held.cast.vote_id).or_default() += 1;
+        let mut casts: FxHashMap<VoteId, u32> = FxHashMap::default();
+        let own = self.casts.iter().map(|held| held.cast.vote);
+        for vote in own.filter(|vote| !vote.is_voters()) {
+            *casts.entry(vote).or_default() += 1;
         }
         casts.values().filter(|&&count| count > 1).count() as i64
     }
@@ -350,48 +369,56 @@ impl Ballots {
 
 /// Keeping the index.
 impl Ballots {
-    fn index_if_many(&mut self, directory: &Directory) {
+    fn index_if_many(&mut self) {
         if self.index.is_some() || self.casts.len().max(self.voids.len()) < INDEX_FROM {
             return;
         }
         self.index = Some(Box::new(Index {
-            voids: self.voids.iter().cloned().collect(),
+            voids: self.voids.iter().copied().collect(),
             ..Index::default()
         }));
         for at in 0..self.casts.len() as u32 {
             self.index_vote(at);
-            self.index_order(at, directory);
+            self.index_order(at);
         }
     }
 
-    fn index_cast(&mut self, at: u32, directory: &Directory) {
+    fn index_cast(&mut self, at: u32) {
         if self.index.is_some() {
             self.index_vote(at);
-            self.index_order(at, directory);
+            self.index_order(at);
         } else {
-            self.index_if_many(directory);
+            self.index_if_many();
         }
     }
 
     fn index_vote(&mut self, at: u32) {
         if let Some(index) = &mut self.index {
-            let vote_id = self.casts[at as usize].cast.vote_id.clone();
-            index.by_vote.entry(vote_id).or_default().push(at);
+            let vote = self.casts[at as usize].cast.vote;
+            index.by_vote.entry(vote).or_default().push(at);
         }
     }
 
-    fn index_order(&mut self, at: u32, directory: &Directory) {
+    fn index_order(&mut self, at: u32) {
         let held = &self.casts[at as usize];
         if let Some(index) = self.index.as_mut().filter(|_| held.remains()) {
-            index.remaining.insert(held.cast.order_key(directory), at);
+            index.remaining.insert(held.cast.order(), at);
         }
     }
 
     /// Takes a cast out of the order, before what it is ordered by or whether it remains changes.
-    fn unindex(&mut self, at: u32, directory: &Directory) {
+    fn unindex(&mut self, at: u32) {
         if let Some(index) = &mut self.index {
-            let key = self.casts[at as usize].cast.order_key(directory);
-            index.remaining.remove(&key);
+            let order = self.casts[at as usize].cast.order();
+            index.remaining.remove(&order);
         }
     }
+}
+
+/// Adds one to a list that mostly has one only, which a vector would reserve four for.
+fn push<T>(list: &mut Vec<T>, one: T) {
+    if list.capacity() == 0 {
+        list.reserve_exact(1);
+    }
+    list.push(one);
 }

@@ -1,9 +1,8 @@
 //! A cast as *accept* keeps it, its state, and the order that decides which one counts.
 
-use std::cmp::Ordering;
-
 use crate::directory::{BLANK, Directory, NONE};
 use crate::intake::Arrival;
+use crate::log_place::LogPlace;
 use crate::vote_id::VoteId;
 use serde::{Deserialize, Serialize};
 
@@ -75,10 +74,12 @@ pub enum State {
 /// A cast in full.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cast {
-    pub(super) vote_id: VoteId,
+    pub(super) vote: VoteId,
     pub(super) choices: Choices,
     pub(super) location: Option<Name>,
     pub(super) time_ms: i64,
+    /// Where the first of its copies lies in the log.
+    pub(super) place: LogPlace,
     /// Whether its messages had no timestamp; its time is the earliest log time of its copies.
     pub(super) untimed: bool,
     /// Whether all its copies came late.
@@ -90,10 +91,7 @@ impl Cast {
     pub(super) fn new(arrival: Arrival, directory: &Directory) -> Cast {
         let unusual = arrival.unusual.map_or_else(Default::default, |box_| *box_);
         let mut cast = Cast {
-            vote_id: match unusual.vote_id {
-                Some(text) => VoteId::Text(text),
-                None => VoteId::Uuid(arrival.vote_id.to_be_bytes()),
-            },
+            vote: arrival.vote,
             choices: match unusual.choices {
                 Some(list) => Choices::List(list.into_iter().map(Name::Unknown).collect()),
                 None if arrival.candidate == BLANK => Choices::Blank,
@@ -104,6 +102,7 @@ impl Cast {
                 None => (arrival.location != NONE).then_some(Name::Known(arrival.location)),
             },
             time_ms: arrival.time_ms,
+            place: arrival.place,
             untimed: arrival.untimed,
             late: arrival.late,
         };
@@ -131,7 +130,7 @@ impl Cast {
 
     /// Whether two casts of one voter and contest are identical as events.
     pub(super) fn is_copy_of(&self, other: &Cast) -> bool {
-        self.vote_id == other.vote_id
+        self.vote == other.vote
             && self.choices == other.choices
             && self.location == other.location
             && self.untimed == other.untimed
@@ -151,7 +150,7 @@ impl Cast {
     }
 
     /// The location's number, or [`NONE`].
-    pub(super) fn place(&self) -> u32 {
+    pub(super) fn location(&self) -> u32 {
         match self.location {
             Some(Name::Known(number)) => number,
             _ => NONE,
@@ -201,46 +200,15 @@ impl Cast {
         }
     }
 
-    /// The order among a voter's casts in a contest; total, so that one of two always counts.
-    pub(super) fn order(&self, other: &Cast, directory: &Directory) -> Ordering {
-        self.time_ms
-            .cmp(&other.time_ms)
-            .then_with(|| self.order_key(directory).cmp(&other.order_key(directory)))
-    }
-
-    /// The order as a value: what it compares is texts, by bytes.
-    pub(super) fn order_key(&self, directory: &Directory) -> OrderKey {
-        let choice = |name: &Name| match name {
-            Name::Known(number) => Box::from(&**directory.candidates.text(*number)),
-            Name::Unknown(text) => text.clone(),
-        };
-        OrderKey {
-            time_ms: self.time_ms,
-            vote_id: self.vote_id.clone(),
-            choices: match &self.choices {
-                Choices::Blank => Box::default(),
-                Choices::One(one) => [choice(&Name::Known(*one))].into(),
-                Choices::List(list) => list.iter().map(choice).collect(),
-            },
-            location: self.location.as_ref().map(|name| match name {
-                Name::Known(number) => Box::from(&**directory.locations.text(*number)),
-                Name::Unknown(text) => text.clone(),
-            }),
-            timed: !self.untimed,
-        }
+    /// What casts of one voter and contest are ordered by. No two have a place in common, so one
+    /// of two always counts.
+    pub(super) fn order(&self) -> Order {
+        (self.time_ms, self.place)
     }
 }
 
-/// What casts of one voter and contest are ordered by: timestamp, vote id, choices, location; and
-/// where all are equal, the one without a timestamp of its own comes first.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct OrderKey {
-    time_ms: i64,
-    vote_id: VoteId,
-    choices: Box<[Box<str>]>,
-    location: Option<Box<str>>,
-    timed: bool,
-}
+/// Timestamp, and where that is equal the place of the first copy.
+pub(super) type Order = (i64, LogPlace);
 
 fn learn(name: &mut Name, number: impl FnOnce(&str) -> Option<u32>) {
     if let Name::Unknown(text) = name

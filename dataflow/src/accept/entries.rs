@@ -47,11 +47,6 @@ impl Entries {
     pub(super) fn range(&self, places: Range<u32>) -> impl Iterator<Item = &Entry> {
         places.map(|place| &self[place])
     }
-
-    /// All.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
-        self.chunks.iter_mut().flatten()
-    }
 }
 
 impl Index<u32> for Entries {

@@ -8,8 +8,8 @@ use super::outcome::{Departure, Placed, Span, Sums, Why};
 use crate::directory::{BLANK, Directory, NONE, Revote};
 use crate::intake::Arrival;
 
-/// Contests that the register does not know are numbered from here, by each worker on its own.
-pub(super) const STRAYS_FROM: u32 = 1 << 31;
+/// Stands for a contest that no register has named yet; its hash is with the ballots.
+pub(super) const STRAY: u32 = NONE - 1;
 
 /// Who is registered: election and voter's hash.
 pub(super) type Roll = FxHashSet<(u32, u128)>;
@@ -34,10 +34,9 @@ impl Seat {
 
     /// The number under which the views count the contest.
     pub(super) fn row(&self) -> u32 {
-        if self.contest < STRAYS_FROM {
-            self.contest
-        } else {
-            NONE
+        match self.contest {
+            STRAY => NONE,
+            known => known,
         }
     }
 }
@@ -142,7 +141,7 @@ impl Round<'_> {
             election: place.election,
             contest: seat.contest,
             candidate: cast.candidate(),
-            location: cast.place(),
+            location: cast.location(),
         };
         let span = Span {
             contest: seat.contest,

@@ -1,30 +1,36 @@
 //! Writes down what the accept state keeps of an event, so that it can be taken again.
 
 use super::cast::{Cast, Choices, Name, State};
-use super::contest_hash;
 use super::entry::Entry;
-use super::round::STRAYS_FROM;
-use crate::directory::{BLANK, Directory, NONE, Names};
-use crate::hash::KeyedHash;
-use crate::intake::{Arrival, Unusual};
+use super::round::STRAY;
+use super::strays::Strays;
+use crate::directory::{BLANK, Directory, NONE};
+use crate::intake::{Arrival, UnknownContest, Unusual};
 use crate::kept::{Kept, KeptState};
 use crate::vote_id::VoteId;
 
 /// See the module.
 pub(super) struct Scribe<'a> {
     pub(super) directory: &'a Directory,
-    pub(super) strays: &'a Names,
-    pub(super) hash: &'a KeyedHash,
+    pub(super) strays: &'a Strays,
 }
 
 impl Scribe<'_> {
     /// The one cast of a plain entry.
     pub(super) fn plain(&self, entry: &Entry) -> Kept {
-        self.cast(entry, &entry.cast(), State::Accepted)
+        // Only what counts is plain, so the contest has a number.
+        let contest_hash = self.directory.contest_hash(entry.contest());
+        self.cast(entry, contest_hash, &entry.cast(), State::Accepted)
     }
 
     /// A cast of an entry.
-    pub(super) fn cast(&self, entry: &Entry, cast: &Cast, state: State) -> Kept {
+    pub(super) fn cast(
+        &self,
+        entry: &Entry,
+        contest_hash: u128,
+        cast: &Cast,
+        state: State,
+    ) -> Kept {
         let mut unusual = Unusual::default();
         let candidate = match &cast.choices {
             Choices::Blank => BLANK,
@@ -48,7 +54,8 @@ impl Scribe<'_> {
             location,
             untimed: cast.untimed,
             late: cast.late,
-            ..self.named(entry, &cast.vote_id, &mut unusual)
+            place: cast.place,
+            ..self.named(entry, contest_hash, cast.vote, &mut unusual)
         };
         let state = match state {
             State::Accepted => KeptState::Accepted,
@@ -63,13 +70,13 @@ impl Scribe<'_> {
     }
 
     /// A void of an entry.
-    pub(super) fn void(&self, entry: &Entry, vote_id: &VoteId) -> Kept {
+    pub(super) fn void(&self, entry: &Entry, contest_hash: u128, vote: VoteId) -> Kept {
         let mut unusual = Unusual::default();
         let event = Arrival {
             candidate: BLANK,
             location: NONE,
             void: true,
-            ..self.named(entry, vote_id, &mut unusual)
+            ..self.named(entry, contest_hash, vote, &mut unusual)
         };
         Kept {
             event: event.with(unusual),
@@ -78,29 +85,26 @@ impl Scribe<'_> {
     }
 
     /// Voter, contest and vote id.
-    fn named(&self, entry: &Entry, vote_id: &VoteId, unusual: &mut Unusual) -> Arrival {
-        let contest = entry.contest();
-        let hash = contest_hash(contest, self.directory, self.strays, self.hash);
-        let known = match contest {
-            NONE => NONE,
-            STRAYS_FROM.. => {
-                let text = self.strays.text(contest - STRAYS_FROM);
-                unusual.contest = Some(Box::from(&**text));
+    fn named(
+        &self,
+        entry: &Entry,
+        contest_hash: u128,
+        vote: VoteId,
+        unusual: &mut Unusual,
+    ) -> Arrival {
+        let contest = match entry.contest() {
+            STRAY => {
+                let named = self.strays.name(contest_hash);
+                let named = named.map(|name| UnknownContest::Named(name.into()));
+                unusual.contest = named.or(Some(UnknownContest::Hashed(contest_hash)));
                 NONE
             }
-            known => known,
-        };
-        let vote_id = match vote_id {
-            VoteId::Uuid(bytes) => u128::from_be_bytes(*bytes),
-            VoteId::Text(text) => {
-                unusual.vote_id = Some(text.clone());
-                0
-            }
+            number => number,
         };
         Arrival {
-            voter: entry.key() ^ hash,
-            vote_id,
-            contest: known,
+            voter: entry.key() ^ contest_hash,
+            vote,
+            contest,
             ..Arrival::default()
         }
     }

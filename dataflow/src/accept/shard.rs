@@ -1,7 +1,7 @@
 //! One of the many small maps that hold the accept state: (contest, voter) → ballots.
 //!
 //! The entries lie in chunks, the map holds their places only. So growing is cheap and never
-//! stalls, and a voter takes 52 bytes and 12 to 14 bytes of map.
+//! stalls, and a voter takes 56 bytes and 12 to 14 bytes of map.
 
 use super::ballots::Ballots;
 use super::cast::{Cast, State};
@@ -9,9 +9,10 @@ use super::entries::Entries;
 use super::entry::Entry;
 use super::outcome::Count;
 use super::places::Places;
-use super::round::{Round, Seat};
+use super::round::{Round, STRAY, Seat};
 use super::scribe::Scribe;
-use crate::intake::Arrival;
+use crate::directory::{Directory, NONE};
+use crate::intake::{Arrival, NO_CONTEST_HASH};
 use crate::kept::Kept;
 
 /// See the module.
@@ -67,10 +68,10 @@ impl Shard {
         }
         let ballots = match place {
             Some(place) => self.open(place, fresh_from, &seat, round),
-            None => self.add(key, seat.contest),
+            None => self.add(key, &seat),
         };
         if void {
-            ballots.void(cast.vote_id, &seat, round);
+            ballots.void(cast.vote, &seat, round);
         } else {
             ballots.cast(cast, &seat, round);
         }
@@ -81,30 +82,42 @@ impl Shard {
         self.entries.len()
     }
 
-    /// Looks at entries again after the register changed: all, or those that `only` wants of the
-    /// ones kept apart. `contest_hash` and `renumber` tell of a contest's number.
-    pub(super) fn review(
-        &mut self,
-        (at, all): (u32, bool),
-        contest_hash: impl Fn(u32) -> u128,
-        renumber: impl Fn(u32) -> u32,
-        round: &mut Round<'_>,
-    ) {
+    /// Looks at entries again after the register changed: all, or those with a cast that is set
+    /// aside.
+    pub(super) fn review(&mut self, (at, all): (u32, bool), round: &mut Round<'_>) {
         for place in 0..self.len() {
             let entry = self.entries[place];
             let apart = entry.ballots();
             if all || apart.is_some_and(|at| self.ballots[at as usize].has_set_aside()) {
-                let hash = contest_hash(entry.contest());
-                let voter = entry.key() ^ hash;
-                self.review_entry((at, place), voter, &renumber, round);
+                let voter = entry.key() ^ self.contest_hash(&entry, round.directory);
+                self.review_entry((at, place), voter, round);
+            } else if entry.contest() == STRAY {
+                // Nothing but voids has no state, but belongs to a contest all the same.
+                self.renumber(place, round.directory);
             }
         }
-        // Ballots with nothing but voids have no state, but belong to a contest all the same.
-        if !all {
-            for entry in self.entries.iter_mut() {
-                entry.set_contest(renumber(entry.contest()));
-            }
+    }
+
+    /// The hash of an entry's contest.
+    fn contest_hash(&self, entry: &Entry, directory: &Directory) -> u128 {
+        match (entry.contest(), entry.ballots()) {
+            (NONE, _) => NO_CONTEST_HASH,
+            (STRAY, Some(at)) => self.ballots[at as usize].stray(),
+            (known, _) => directory.contest_hash(known),
         }
+    }
+
+    /// Gives an entry the number of its contest, if there is one by now; says what it has then.
+    fn renumber(&mut self, place: u32, directory: &Directory) -> u32 {
+        let entry = self.entries[place];
+        if entry.contest() == STRAY
+            && let Some(at) = entry.ballots()
+            && let Some(number) = directory.contest_of_hash(self.ballots[at as usize].stray())
+        {
+            self.entries[place] = Entry::reference(entry.key(), number, at);
+            return number;
+        }
+        entry.contest()
     }
 
     /// Looks at one voter's ballots in one contest again, if there are any.
@@ -116,26 +129,19 @@ impl Shard {
         round: &mut Round<'_>,
     ) {
         if let Some(place) = self.find(voter ^ contest_hash) {
-            self.review_entry((at, place), voter, &|contest| contest, round);
+            self.review_entry((at, place), voter, round);
         }
     }
 
-    fn review_entry(
-        &mut self,
-        (shard, place): (u32, u32),
-        voter: u128,
-        renumber: &impl Fn(u32) -> u32,
-        round: &mut Round<'_>,
-    ) {
-        let entry = &mut self.entries[place];
+    fn review_entry(&mut self, (shard, place): (u32, u32), voter: u128, round: &mut Round<'_>) {
+        let entry = self.entries[place];
         let seat = Seat {
             contest: entry.contest(),
             voter,
             shard,
             entry: place,
         };
-        let to = renumber(seat.contest);
-        entry.set_contest(to);
+        let to = self.renumber(place, round.directory);
         if entry.ballots().is_none() && round.aside(&entry.cast(), &seat).is_none() {
             return;
         }
@@ -147,14 +153,16 @@ impl Shard {
     pub(super) fn kept_cast(&self, place: u32, at: u32, scribe: &Scribe<'_>) -> Option<Kept> {
         let entry = &self.entries[place];
         let (cast, state) = self.ballots[entry.ballots()? as usize].kept_cast(at);
-        Some(scribe.cast(entry, cast, state))
+        let contest_hash = self.contest_hash(entry, scribe.directory);
+        Some(scribe.cast(entry, contest_hash, cast, state))
     }
 
     /// A void, as it is kept.
     pub(super) fn kept_void(&self, place: u32, at: u32, scribe: &Scribe<'_>) -> Option<Kept> {
         let entry = &self.entries[place];
         let vote_id = self.ballots[entry.ballots()? as usize].kept_void(at);
-        Some(scribe.void(entry, vote_id))
+        let contest_hash = self.contest_hash(entry, scribe.directory);
+        Some(scribe.void(entry, contest_hash, vote_id))
     }
 
     /// Hands over the plain entries before a place that have not been handed over yet, at most
@@ -211,12 +219,16 @@ impl Shard {
         held.is_copy_of(cast)
             && (cast.late || !held.late)
             && (!held.untimed || cast.time_ms >= held.time_ms)
+            && cast.place >= held.place
     }
 
-    fn add(&mut self, key: u128, contest: u32) -> &mut Ballots {
+    fn add(&mut self, key: u128, seat: &Seat) -> &mut Ballots {
         let at = self.ballots.len() as u32;
-        self.push(Entry::reference(key, contest, at));
-        self.ballots.push(Ballots::default());
+        self.push(Entry::reference(key, seat.contest, at));
+        self.ballots.push(match seat.contest {
+            STRAY => Ballots::of_stray(key ^ seat.voter),
+            _ => Ballots::default(),
+        });
         &mut self.ballots[at as usize]
     }
 

@@ -59,6 +59,7 @@ type Refused = &'static str;
 
 /// Reads a message, or says the first reason to refuse it.
 pub fn read(bytes: &[u8], log_time_ms: Option<i64>) -> Result<Event, Refused> {
+    let log_time_ms = log_time(log_time_ms);
     if bytes.len() > MESSAGE_BYTES_MAX {
         return Err("too_large");
     }
@@ -69,6 +70,11 @@ pub fn read(bytes: &[u8], log_time_ms: Option<i64>) -> Result<Event, Refused> {
         Value::Text(Text::Whole(kind)) if kind == "void" => message.void(),
         _ => Err("bad_field"),
     }
+}
+
+/// A time that the log may have set: after 1970, or it is none.
+pub fn log_time(log_time_ms: Option<i64>) -> Option<i64> {
+    log_time_ms.filter(|ms| *ms > 0 && instant::is_permitted(*ms))
 }
 
 struct Message(Vec<(&'static str, Value)>);
@@ -102,26 +108,28 @@ impl Message {
     }
 
     fn void(&self) -> Result<Event, Refused> {
-        if !self.has("voter_id") || !self.has("vote_id") {
+        if !self.has("voter_id") {
             return Err("missing_field");
         }
+        let voter = id(self.field("voter_id"))?;
         Ok(Event::Void {
             contest: optional(self.field("contest_id"), id)?,
-            voter: id(self.field("voter_id"))?,
-            vote: id(self.field("vote_id"))?,
+            vote: optional(self.field("vote_id"), id)?.unwrap_or(voter.clone()),
+            voter,
         })
     }
 
     fn cast(&self, log_time_ms: Option<i64>) -> Result<Event, Refused> {
         let names_someone = self.has("candidate_id") || self.has("choices");
         let has_time = self.has("timestamp") || log_time_ms.is_some();
-        if !self.has("voter_id") || !self.has("vote_id") || !names_someone || !has_time {
+        if !self.has("voter_id") || !names_someone || !has_time {
             return Err("missing_field");
         }
+        let voter = id(self.field("voter_id"))?;
         let cast = Cast {
             contest: optional(self.field("contest_id"), id)?,
-            voter: id(self.field("voter_id"))?,
-            vote: id(self.field("vote_id"))?,
+            vote: optional(self.field("vote_id"), id)?.unwrap_or(voter.clone()),
+            voter,
             choices: self.choices()?,
             location: optional(self.field("location"), id)?,
             timestamp: optional(self.field("timestamp"), timestamp)?,

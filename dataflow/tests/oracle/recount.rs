@@ -20,6 +20,8 @@ pub struct Received {
     pub cast: Cast,
     /// When: its timestamp, or the earliest time in the log of its copies.
     pub at_ms: i64,
+    /// Partition and offset of the first copy.
+    pub place: (usize, usize),
     /// Whether every copy was late.
     pub late: bool,
     /// What became of it.
@@ -74,9 +76,9 @@ fn receive(register: &Register, lateness_ms: i64, log: &Log) -> Recount {
     let default = default_contest(register);
     let mut recount = Recount::default();
     let mut casts: BTreeMap<Cast, Received> = BTreeMap::new();
-    for partition in log {
-        let mut largest: BTreeMap<Option<String>, i64> = BTreeMap::new();
-        for message in partition {
+    for (partition, messages) in log.iter().enumerate() {
+        let mut largest = None;
+        for (offset, message) in messages.iter().enumerate() {
             recount.messages += 1;
             match message::read(&message.bytes, message.log_time_ms) {
                 Err(reason) => *recount.refused.entry(reason).or_default() += 1,
@@ -91,15 +93,16 @@ fn receive(register: &Register, lateness_ms: i64, log: &Log) -> Recount {
                 }
                 Ok(Event::Cast(mut cast)) => {
                     cast.contest = cast.contest.or_else(|| default.clone());
-                    let at_ms = cast.timestamp.or(message.log_time_ms);
+                    let at_ms = cast.timestamp.or(message::log_time(message.log_time_ms));
                     let at_ms = at_ms.expect("a cast without any time is refused");
-                    let before = largest.entry(cast.contest.clone()).or_insert(at_ms);
-                    let late = at_ms < *before - lateness_ms;
-                    *before = at_ms.max(*before);
+                    let late = largest.is_some_and(|before| at_ms < before - lateness_ms);
+                    largest = largest.max(Some(at_ms));
+                    let place = (partition, offset);
                     let Some(first) = casts.get_mut(&cast) else {
                         let received = Received {
                             cast: cast.clone(),
                             at_ms,
+                            place,
                             late,
                             state: State::Superseded,
                         };
@@ -109,6 +112,7 @@ fn receive(register: &Register, lateness_ms: i64, log: &Log) -> Recount {
                     recount.duplicates += 1;
                     // With a timestamp of its own the time is the same in every copy.
                     first.at_ms = first.at_ms.min(at_ms);
+                    first.place = first.place.min(place);
                     first.late &= late;
                 }
             }
@@ -128,7 +132,7 @@ fn choose(rules: &Rules<'_>, casts: &mut [Received]) {
         }
     }
     for ((contest, _), mut places) in remaining {
-        places.sort_by(|a, b| order(&casts[*a]).cmp(&order(&casts[*b])));
+        places.sort_by_key(|place| (casts[*place].at_ms, casts[*place].place));
         let contest = rules.contest(contest.as_deref());
         let counting = match contest.map(|contest| contest.revote.as_str()) {
             Some("all") => places.as_slice(),
@@ -139,19 +143,6 @@ fn choose(rules: &Rules<'_>, casts: &mut [Received]) {
             casts[*place].state = State::Accepted;
         }
     }
-}
-
-/// Timestamp, vote id, choices, location; at last one whose timestamp is absent before one that
-/// wrote the same.
-fn order(received: &Received) -> (i64, &str, &[String], Option<&str>, bool) {
-    let cast = &received.cast;
-    (
-        received.at_ms,
-        &cast.vote,
-        &cast.choices,
-        cast.location.as_deref(),
-        cast.timestamp.is_some(),
-    )
 }
 
 /// What a void of this cast would name.

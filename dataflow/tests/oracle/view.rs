@@ -127,7 +127,7 @@ impl<'a> ContestView<'a> {
 
     fn conflicts(&self) -> usize {
         let mut different: BTreeMap<_, usize> = BTreeMap::new();
-        for received in self.casts() {
+        for received in self.casts().filter(|it| it.cast.vote != it.cast.voter) {
             *different.entry(named(&received.cast)).or_default() += 1;
         }
         different.values().filter(|casts| **casts > 1).count()

@@ -3,11 +3,12 @@
 //! In comes a world; out goes one with the same set of messages and log times under the same
 //! last register. What law 2 says must not matter is what changes here.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::{Step, World};
 use crate::oracle::Message;
+use crate::oracle::message::{self, Event};
 
 impl World {
     /// Each partition as it is; other ticks, other workers, the last register from the start.
@@ -25,6 +26,39 @@ impl World {
             }
         }
         self.with(messages, self.partitions, &mut dice)
+    }
+
+    /// Each partition as it is, and at its end some of its events once more.
+    pub fn with_later_copies(&self) -> World {
+        let mut dice = Dice(self.seed.rotate_left(32));
+        let all = self.steps.iter().flat_map(|step| &step.messages);
+        let is_event = |message: &Message| message::read(&message.bytes, message.log_time_ms);
+        let copies: Vec<(u32, Message)> = all
+            .filter(|(_, message)| is_event(message).is_ok() && dice.below(2) == 0)
+            .cloned()
+            .collect();
+        let mut world = self.clone();
+        let last = world.steps.last_mut().expect("a world has steps");
+        last.messages.extend(copies);
+        world
+    }
+
+    /// Without casts of a voter that have the time of another one.
+    pub fn without_ties(&self) -> World {
+        let mut casts = HashMap::new();
+        let mut world = self.clone();
+        for step in &mut world.steps {
+            step.messages.retain(|(_, message)| {
+                let Ok(Event::Cast(cast)) = message::read(&message.bytes, message.log_time_ms)
+                else {
+                    return true;
+                };
+                let time_ms = cast.timestamp.or(message.log_time_ms);
+                let first = casts.entry((cast.voter.clone(), time_ms));
+                *first.or_insert_with(|| cast.clone()) == cast
+            });
+        }
+        world
     }
 
     /// Any order, any partitions.

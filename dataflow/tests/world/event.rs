@@ -25,9 +25,12 @@ pub const VOTERS: &[&str] = &[
     "eve",
     "fay",
 ];
-/// Vote ids; texts and UUIDs are in one order.
+/// Vote ids: texts and UUIDs, among them ids of voters; an empty one stands for none.
 const VOTES: &[&str] = &[
     "1",
+    "",
+    "ada",
+    "7f9c2ba4-e88f-427d-8b8c-0d1f3b5a6c7e",
     "b1946ac9-2492-4d23-8f1c-0c2a1f3b8e77",
     "b1946ac9-2492-4d23-8f1c-0c2a1f3b8e78",
     "b1946ac9",
@@ -76,8 +79,15 @@ pub fn events(mix: Mix) -> impl Strategy<Value = Written> {
         Mix::Votes | Mix::Odd => (16usize, VOTERS.len(), VOTES.len()),
         Mix::Crowded => (9, 1, VOTES.len()),
         Mix::Few => (5, 4, VOTES.len()),
+        Mix::Ties => (14, 2, VOTES.len()),
     };
-    let votes = move || {
+    // Without a timestamp, or at one of two times.
+    let times = match mix {
+        Mix::Ties => prop::sample::select(vec![0, 32, 40]).boxed(),
+        _ => (0..64usize).boxed(),
+    };
+    let votes = || {
+        let times = times.clone();
         let choices = prop::collection::vec(0..24usize, 0..3);
         (
             0..contests,
@@ -85,7 +95,7 @@ pub fn events(mix: Mix) -> impl Strategy<Value = Written> {
             0..vote_ids,
             choices,
             0..24usize,
-            0..64usize,
+            times,
         )
             .prop_map(|(contest, voter, vote, choices, location, time)| Vote {
                 contest,
@@ -102,6 +112,7 @@ pub fn events(mix: Mix) -> impl Strategy<Value = Written> {
         Mix::Odd => (4, 1, 1, 12),
         Mix::Crowded => (24, 1, 6, 1),
         Mix::Few => (24, 10, 6, 1),
+        Mix::Ties => (24, 4, 24, 1),
     };
     let what = prop_oneof![
         casts => (votes(), 0..64usize).prop_map(|(vote, form)| What::Cast(vote, form)),
@@ -167,10 +178,11 @@ impl Vote {
     }
 
     fn named(&self, form: usize) -> Vec<String> {
-        let mut fields = vec![
-            format!("\"vote_id\":\"{}\"", pick(VOTES, self.vote)),
-            format!("\"voter_id\":\"{}\"", pick(VOTERS, self.voter)),
-        ];
+        let mut fields = vec![format!("\"voter_id\":\"{}\"", pick(VOTERS, self.voter))];
+        let vote = pick(VOTES, self.vote);
+        if !vote.is_empty() {
+            fields.push(format!("\"vote_id\":\"{vote}\""));
+        }
         if let Some(contest) = self.contest() {
             fields.push(format!("\"contest_id\":\"{contest}\""));
         }

@@ -66,6 +66,8 @@ pub enum Mix {
     Crowded,
     /// Few of everything, so that votes come, go and come back within one tick.
     Few,
+    /// Votes of few voters at few times, and copies anywhere: the place in the log decides.
+    Ties,
 }
 
 /// Worlds of up to eight ticks.

@@ -85,7 +85,7 @@ const KINDS: [Kind; 27] = [
     ),
     text(
         "missing_field",
-        r#"{"voter_id":"<W>","vote_id":null,"candidate_id":"1","timestamp":"<T>"}"#,
+        r#"{"vote_id":"<V>","voter_id":null,"candidate_id":"1","timestamp":"<T>"}"#,
     ),
     text(
         "missing_field",

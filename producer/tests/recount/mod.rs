@@ -34,14 +34,14 @@ pub struct Recount {
 }
 
 /// A valid event.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
     Cast(Cast),
     Void(String, String, Option<String>),
 }
 
-/// Its fields are in the order that decides which of a voter's casts counts.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// Two are the same one if all of it is equal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Cast {
     pub timestamp_ms: i64,
     pub vote_id: String,
@@ -79,13 +79,12 @@ pub fn decode(bytes: &[u8]) -> Result<Event, &'static str> {
         Some(_) => return Err("bad_field"),
     };
     let has_choice = written.candidate_id.is_some() || written.choices.is_some();
-    let has_ids = written.vote_id.is_some() && written.voter_id.is_some();
     // These messages have no time of a log.
-    if !has_ids || !is_void && (!has_choice || written.timestamp.is_none()) {
+    if written.voter_id.is_none() || !is_void && (!has_choice || written.timestamp.is_none()) {
         return Err("missing_field");
     }
-    let vote_id = id(written.vote_id)?.ok_or("missing_field")?;
     let voter_id = id(written.voter_id)?.ok_or("missing_field")?;
+    let vote_id = id(written.vote_id)?.unwrap_or_else(|| voter_id.clone());
     let contest_id = id(written.contest_id)?;
     if is_void {
         return Ok(Event::Void(voter_id, vote_id, contest_id));
@@ -139,9 +138,9 @@ fn choice(value: &Value) -> Result<String, &'static str> {
 /// Counts all messages from scratch.
 pub fn recount<'a>(messages: impl Iterator<Item = &'a [u8]>, register: &Register) -> Recount {
     let mut found = Recount::default();
-    let mut events: HashMap<Event, bool> = HashMap::new();
+    let mut events: HashMap<Event, Seen> = HashMap::new();
     let mut latest_ms = i64::MIN;
-    for bytes in messages {
+    for (place, bytes) in messages.enumerate() {
         found.messages += 1;
         let event = match decode(bytes) {
             Ok(event) => event,
@@ -158,15 +157,27 @@ pub fn recount<'a>(messages: impl Iterator<Item = &'a [u8]>, register: &Register
             let (first, last) = found.span_ms.unwrap_or((at_ms, at_ms));
             found.span_ms = Some((first.min(at_ms), last.max(at_ms)));
         }
-        let is_known = events.get(&event).copied();
-        found.duplicates += u64::from(is_known.is_some());
-        events.insert(event, is_late && is_known.unwrap_or(true));
+        let known = events.get(&event).copied();
+        found.duplicates += u64::from(known.is_some());
+        let seen = Seen {
+            place: known.map_or(place, |known| known.place),
+            is_late: is_late && known.is_none_or(|known| known.is_late),
+        };
+        events.insert(event, seen);
     }
     count(&events, register, &mut found);
     found
 }
 
-fn count(events: &HashMap<Event, bool>, register: &Register, found: &mut Recount) {
+/// What the copies of an event decide.
+#[derive(Clone, Copy)]
+struct Seen {
+    /// Where the first one is.
+    place: usize,
+    is_late: bool,
+}
+
+fn count(events: &HashMap<Event, Seen>, register: &Register, found: &mut Recount) {
     let contest = &register.contests[0];
     let candidates: HashSet<&str> = register
         .candidates
@@ -192,13 +203,15 @@ fn count(events: &HashMap<Event, bool>, register: &Register, found: &mut Recount
             found.voids += 1;
         }
     }
-    let mut by_voter: HashMap<&str, Vec<&Cast>> = HashMap::new();
+    let mut by_voter: HashMap<&str, Vec<(usize, &Cast)>> = HashMap::new();
     let mut by_id: HashMap<(&str, &str), u64> = HashMap::new();
-    for (event, is_late) in events {
+    for (event, seen) in events {
         let Event::Cast(cast) = event else { continue };
         found.received += 1;
-        found.late += u64::from(*is_late);
-        *by_id.entry((&cast.voter_id, &cast.vote_id)).or_default() += 1;
+        found.late += u64::from(seen.is_late);
+        if cast.vote_id != cast.voter_id {
+            *by_id.entry((&cast.voter_id, &cast.vote_id)).or_default() += 1;
+        }
         let is_right_contest = cast
             .contest_id
             .as_ref()
@@ -216,19 +229,20 @@ fn count(events: &HashMap<Event, bool>, register: &Register, found: &mut Recount
         } else if !(is_right_contest && is_right_place && are_candidates) {
             found.set_aside += 1;
         } else {
-            by_voter.entry(&cast.voter_id).or_default().push(cast);
+            let casts = by_voter.entry(&cast.voter_id).or_default();
+            casts.push((seen.place, cast));
         }
     }
     found.conflicts = by_id.values().filter(|casts| **casts > 1).count() as u64;
     for casts in by_voter.values_mut() {
-        casts.sort();
+        casts.sort_by_key(|(place, cast)| (cast.timestamp_ms, *place));
         let counting = match contest.revote.as_str() {
             "all" => &casts[..],
             "last" => &casts[casts.len() - 1..],
             _ => &casts[..1],
         };
         found.superseded += (casts.len() - counting.len()) as u64;
-        for cast in counting {
+        for (_, cast) in counting {
             accept(cast, found);
         }
     }

@@ -1,7 +1,7 @@
 //! Why a checkpoint could not be committed or loaded, and what its operator can do.
 
 use super::damage::Damaged;
-use super::manifest::Manifest;
+use super::manifest::{FORMAT, Manifest};
 use super::place::PlaceError;
 use super::segment::SegmentError;
 
@@ -28,8 +28,8 @@ pub enum CheckpointError {
     },
     /// A newer version wrote the newest checkpoint.
     #[error(
-        "could not read '{name}' in {place}: it has format {found} and this version reads formats \
-         up to {known}; start the newer version that wrote it"
+        "could not read '{name}' in {place}: it has format {found} and this version reads format \
+         {FORMAT}; start the newer version that wrote it"
     )]
     NewerFormat {
         /// The manifest.
@@ -38,8 +38,20 @@ pub enum CheckpointError {
         place: String,
         /// Its format.
         found: u32,
-        /// The newest format that this version reads.
-        known: u32,
+    },
+    /// An older version wrote the newest checkpoint.
+    #[error(
+        "could not read '{name}' in {place}: it has format {found} and this version reads format \
+         {FORMAT}; start once with --recount to count the log from its beginning, which works as \
+         long as the log still has all messages, or start the older version that wrote it"
+    )]
+    OlderFormat {
+        /// The manifest.
+        name: String,
+        /// Where.
+        place: String,
+        /// Its format.
+        found: u32,
     },
     /// There are checkpoints, and not one of them is whole.
     #[error(

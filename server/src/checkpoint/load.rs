@@ -15,7 +15,7 @@ use dataflow::register::Register;
 
 use super::damage::{Damaged, SegmentRef, verify, verify_bytes};
 use super::error::CheckpointError;
-use super::manifest::{FORMAT, Manifest, Unread};
+use super::manifest::{Manifest, Unread};
 use super::name::{self, Kind};
 use super::place::{Place, PlaceError};
 
@@ -204,7 +204,11 @@ impl Looked<'_> {
                 name: name.to_string(),
                 place: self.place.text().to_string(),
                 found,
-                known: FORMAT,
+            }),
+            Err(Unread::OlderFormat(found)) => Err(CheckpointError::OlderFormat {
+                name: name.to_string(),
+                place: self.place.text().to_string(),
+                found,
             }),
         }
     }

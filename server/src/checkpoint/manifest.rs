@@ -4,11 +4,12 @@
 //! the inner object, so damage to it is seen before anything in it is believed. This outer form
 //! is the same for every format.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use dataflow::register::Register;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::damage::{Damaged, SegmentRef, digest};
@@ -17,8 +18,9 @@ use super::name::{self, Kind};
 use super::place::{Place, PlaceError};
 use super::segment::Encoded;
 
-/// The newest format of manifests, and of the segments that they name.
-pub const FORMAT: u32 = 1;
+/// The format of manifests, and of the segments that they name. Older ones do not say where in the
+/// log a vote was, by which votes are ordered, so they cannot be gone on from.
+pub const FORMAT: u32 = 2;
 
 /// What a checkpoint is made of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,8 +62,8 @@ pub struct Partition {
     pub first_offset: i64,
     /// The offset after the last one that was counted.
     pub next_offset: i64,
-    /// The largest timestamp of its casts, in milliseconds, by the hash of their contest.
-    pub latest: BTreeMap<Hex128, i64>,
+    /// The latest time of its casts, in milliseconds; `None` where there is none.
+    pub latest_ms: Option<i64>,
 }
 
 /// Counts of messages.
@@ -112,25 +114,6 @@ impl Run {
     }
 }
 
-/// A number of 128 bits, as 32 hexadecimal digits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Hex128(pub u128);
-
-impl Serialize for Hex128 {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{:032x}", self.0))
-    }
-}
-
-impl<'de> Deserialize<'de> for Hex128 {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Hex128, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let number = (text.len() == 32).then(|| u128::from_str_radix(&text, 16).ok());
-        let number = number.flatten().map(Hex128);
-        number.ok_or_else(|| serde::de::Error::custom("not 32 hexadecimal digits"))
-    }
-}
-
 /// A manifest's file.
 #[derive(Serialize, Deserialize)]
 struct Envelope {
@@ -174,8 +157,10 @@ impl Manifest {
         }
         let Format { format } = serde_json::from_str(text)
             .map_err(|error| damaged(format!("has no format ({error})")))?;
-        if format > FORMAT {
-            return Err(Unread::NewerFormat(format));
+        match format.cmp(&FORMAT) {
+            Ordering::Less => return Err(Unread::OlderFormat(format)),
+            Ordering::Greater => return Err(Unread::NewerFormat(format)),
+            Ordering::Equal => {}
         }
         let manifest: Manifest = serde_json::from_str(text)
             .map_err(|error| damaged(format!("is no manifest of format {format} ({error})")))?;
@@ -263,6 +248,8 @@ pub enum Unread {
     Damaged(Damaged),
     /// A newer version wrote them.
     NewerFormat(u32),
+    /// A version wrote them that is too old.
+    OlderFormat(u32),
 }
 
 /// Stores a segment under a name; durable on return.

@@ -5,7 +5,7 @@
 //! one file and one decoded row group. The same runs always give the same rows in the same order.
 //!
 //! Of the versions of an event that runs hold, the newest says what it is; it is late if every
-//! version is, and its log time is the earliest.
+//! version is, and its place and its log time are the earliest.
 
 use std::ops::Range;
 use std::panic;
@@ -207,6 +207,7 @@ impl<'a> Merge<'a> {
             if at != same[newest] {
                 let other = &self.cursors[at].row().event;
                 kept.event.late &= other.late;
+                kept.event.place = kept.event.place.min(other.place);
                 if kept.event.untimed {
                     kept.event.time_ms = kept.event.time_ms.min(other.time_ms);
                 }

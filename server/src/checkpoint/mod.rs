@@ -26,8 +26,7 @@ pub use damage::{Damaged, SegmentRef};
 pub use error::CheckpointError;
 pub use load::{LoadOptions, Loaded, load, load_number, next_number, read_segment};
 pub use manifest::{
-    Counts, FORMAT, Hex128, Manifest, Partition, RegisterRef, Run, commit, put_register,
-    put_segment,
+    Counts, FORMAT, Manifest, Partition, RegisterRef, Run, commit, put_register, put_segment,
 };
 pub use merge::{MergeError, Merger, plan};
 pub use name::FileNames;

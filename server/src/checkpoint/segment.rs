@@ -7,13 +7,16 @@
 //! | column | content |
 //! |---|---|
 //! | `voter` | the keyed hash of the voter, 16 bytes, big-endian |
-//! | `contest_id` | null: the message named none, and there was no default |
-//! | `vote_uuid`, `vote_id` | one of the two: the first where the id is a canonical UUID |
+//! | `contest_id` | null: the message named none, and there was no default; or there is the next |
+//! | `contest_hash` | the keyed hash of a contest that is not known, where too many are not |
+//! | `vote_uuid` | the vote id where it is a canonical UUID |
+//! | `vote_hash` | the keyed hash of any other; null both: the vote id is the voter's |
 //! | `candidate_id` | the first choice; null for a blank ballot and for a void |
 //! | `choices` | all choices as a JSON list, where there are more than one |
 //! | `location` | null: the message named none |
 //! | `timestamp` | null where the message had none, and for a void |
 //! | `log_time` | the earliest time in the log of a cast without a timestamp |
+//! | `partition`, `offset` | where its first copy lies; null for a void |
 //! | `late` | whether every copy came late |
 //! | `state` | `accepted`, `superseded`, `voided`, `set_aside` or `void` |
 //! | `checkpoint` | the number of the checkpoint that wrote the row |
@@ -58,13 +61,16 @@ pub const FILE_ROWS_MAX: usize = 16 * GROUP_ROWS;
 enum Column {
     Voter,
     Contest,
+    ContestHash,
     VoteUuid,
-    VoteId,
+    VoteHash,
     Candidate,
     Choices,
     Location,
     Timestamp,
     LogTime,
+    Partition,
+    Offset,
     Late,
     State,
     Checkpoint,
@@ -74,13 +80,16 @@ const SCHEMA: &str = "
     message event {
         required fixed_len_byte_array(16) voter;
         optional binary contest_id (STRING);
+        optional fixed_len_byte_array(16) contest_hash;
         optional fixed_len_byte_array(16) vote_uuid (UUID);
-        optional binary vote_id (STRING);
+        optional fixed_len_byte_array(16) vote_hash;
         optional binary candidate_id (STRING);
         optional binary choices (STRING);
         optional binary location (STRING);
         optional int64 timestamp (TIMESTAMP(MILLIS, true));
         optional int64 log_time (TIMESTAMP(MILLIS, true));
+        optional int32 partition;
+        optional int64 offset;
         required boolean late;
         required binary state (STRING);
         required int64 checkpoint;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dataflow::hash::KeyedHash;
+use dataflow::log_place::LogPlace;
 
 use super::ceiling::{self, CeilingError};
 use super::rebuild;
@@ -186,6 +187,18 @@ pub enum BeginError {
         partition: u32,
         /// The first offset there.
         first_offset: i64,
+    },
+    /// The topic has more partitions than a ballot can name.
+    #[error(
+        "'{topic}' has a partition {partition}, and places in the log are kept for partitions up \
+         to {}: use a topic with fewer",
+        LogPlace::PARTITION_MAX
+    )]
+    ManyPartitions {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
     },
     /// Another process does not see the same checkpoints.
     #[error(

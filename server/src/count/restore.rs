@@ -103,7 +103,7 @@ impl Before {
                 partition: at.partition,
                 first_offset: at.first_offset,
                 next_offset: at.next_offset,
-                latest_ms: at.latest.iter().map(|(hash, ms)| (hash.0, *ms)).collect(),
+                latest_ms: at.latest_ms,
             })
             .collect()
     }

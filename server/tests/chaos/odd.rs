@@ -50,10 +50,9 @@ fn malformed(dice: &mut Dice, vote: &str) -> Vec<u8> {
 fn missing(dice: &mut Dice) -> String {
     let texts = [
         r#"{"vote_id":"1","candidate_id":"ada"}"#,
-        r#"{"voter_id":"x","candidate_id":"ada"}"#,
         r#"{"voter_id":"x","vote_id":"1"}"#,
-        r#"{"voter_id":"x","vote_id":null,"choices":[]}"#,
-        r#"{"type":"void","voter_id":"x"}"#,
+        r#"{"voter_id":null,"vote_id":"1","choices":[]}"#,
+        r#"{"voter_id":"x"}"#,
         r#"{"type":"void","vote_id":"1"}"#,
         "{}",
     ];

@@ -9,10 +9,12 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use dataflow::directory::{BLANK, NONE, Names};
 use dataflow::kept::{Kept, KeptState, Numbering};
+use dataflow::log_place::LogPlace;
+use dataflow::vote_id::VoteIdKind;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::data_type::{
     BoolType, ByteArray, ByteArrayType, DataType, FixedLenByteArray, FixedLenByteArrayType,
-    Int64Type,
+    Int32Type, Int64Type,
 };
 use parquet::errors::ParquetError;
 use parquet::file::metadata::SortingColumn;
@@ -20,7 +22,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPrope
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::ColumnPath;
 
-use super::identity::{Choices, Identity, Vote};
+use super::identity::{Choices, Contest, Identity};
 use super::{Encoded, GROUP_ROWS, SCHEMA_TYPE, SegmentError};
 
 /// Bytes of a hash and of a UUID.
@@ -112,19 +114,18 @@ static PROPERTIES: LazyLock<WriterPropertiesPtr> = LazyLock::new(|| {
         .set_offset_index_disabled(true)
         .set_max_row_group_row_count(Some(GROUP_ROWS))
         .set_sorting_columns(Some(vec![voters]));
-    for name in ["voter", "vote_uuid"] {
+    for name in ["voter", "contest_hash", "vote_uuid", "vote_hash"] {
         properties = properties
             .set_column_compression(path(name), Compression::UNCOMPRESSED)
             .set_column_dictionary_enabled(path(name), false);
     }
-    for name in ["timestamp", "log_time"] {
+    for name in ["timestamp", "log_time", "offset"] {
         properties = properties
             .set_column_compression(path(name), Compression::UNCOMPRESSED)
             .set_column_dictionary_enabled(path(name), false)
             .set_column_encoding(path(name), Encoding::DELTA_BINARY_PACKED)
             .set_column_statistics_enabled(path(name), EnabledStatistics::Chunk);
     }
-    properties = properties.set_column_dictionary_enabled(path("vote_id"), false);
     for name in ["voter", "contest_id", "checkpoint"] {
         properties = properties.set_column_statistics_enabled(path(name), EnabledStatistics::Chunk);
     }
@@ -188,11 +189,9 @@ impl<V> Optional<V> {
 }
 
 impl Optional<u8> {
-    fn push_wide(&mut self, value: Option<u128>) {
+    fn push_wide(&mut self, value: Option<[u8; WIDE_BYTES]>) {
         self.levels.push(i16::from(value.is_some()));
-        if let Some(value) = value {
-            self.values.extend_from_slice(&value.to_be_bytes());
-        }
+        self.values.extend(value.into_iter().flatten());
     }
 }
 
@@ -201,13 +200,16 @@ impl Optional<u8> {
 struct Group {
     voters: Optional<u8>,
     contests: Optional<ByteArray>,
+    contest_hashes: Optional<u8>,
     vote_uuids: Optional<u8>,
-    vote_ids: Optional<ByteArray>,
+    vote_hashes: Optional<u8>,
     candidates: Optional<ByteArray>,
     choices: Optional<ByteArray>,
     locations: Optional<ByteArray>,
     timestamps_ms: Optional<i64>,
     log_times_ms: Optional<i64>,
+    partitions: Optional<i32>,
+    offsets: Optional<i64>,
     late: Vec<bool>,
     states: Vec<ByteArray>,
     checkpoints: Vec<i64>,
@@ -220,17 +222,22 @@ impl Group {
         let spelled = event.unusual.as_ref();
         let spelled = spelled.map(|_| Identity::of(event, numbering));
         let own = |text: Option<&str>| text.map(ByteArray::from);
-        self.voters.push_wide(Some(event.voter));
+        self.voters.push_wide(Some(event.voter.to_be_bytes()));
+        let contest = spelled.as_ref().map(|spelled| spelled.contest);
         self.contests.push(match event.contest {
-            NONE => own(spelled.as_ref().and_then(|spelled| spelled.contest)),
+            NONE => match contest {
+                Some(Contest::Named(id)) => own(Some(id)),
+                _ => None,
+            },
             number => Some(cached(&mut texts.contests, numbering.contests, number)),
         });
-        let (uuid, text) = match spelled.as_ref().map(|spelled| spelled.vote) {
-            Some(Vote::Text(text)) => (None, own(Some(text))),
-            _ => (Some(event.vote_id), None),
-        };
-        self.vote_uuids.push_wide(uuid);
-        self.vote_ids.push(text);
+        self.contest_hashes.push_wide(match contest {
+            Some(Contest::Hashed(hash)) => Some(hash.to_be_bytes()),
+            _ => None,
+        });
+        let vote = |kind| (event.vote.kind == kind).then_some(event.vote.bytes);
+        self.vote_uuids.push_wide(vote(VoteIdKind::Uuid));
+        self.vote_hashes.push_wide(vote(VoteIdKind::Hash));
         let choices = spelled.as_ref().map(|spelled| spelled.choices);
         self.candidates.push(match choices {
             Some(choices) => own(choices.first()),
@@ -254,6 +261,10 @@ impl Group {
         self.timestamps_ms.push(is_timed.then_some(event.time_ms));
         let is_untimed = event.untimed && !event.void;
         self.log_times_ms.push(is_untimed.then_some(event.time_ms));
+        let place = (!event.void).then_some(event.place);
+        let partition = place.map(|place| place.partition().cast_signed());
+        self.partitions.push(partition);
+        self.offsets.push(place.map(LogPlace::offset));
         self.late.push(event.late && !event.void);
         // A void's state is no matter of the caller's: readers know voids by it.
         let state = if event.void {
@@ -273,14 +284,16 @@ impl Group {
         let voters = wide(&mut self.voters.values);
         column::<FixedLenByteArrayType>(group, &voters, None)?;
         optional::<ByteArrayType>(group, &self.contests)?;
-        let vote_uuids = wide(&mut self.vote_uuids.values);
-        column::<FixedLenByteArrayType>(group, &vote_uuids, Some(&self.vote_uuids.levels))?;
-        optional::<ByteArrayType>(group, &self.vote_ids)?;
+        optional_wide(group, &mut self.contest_hashes)?;
+        optional_wide(group, &mut self.vote_uuids)?;
+        optional_wide(group, &mut self.vote_hashes)?;
         optional::<ByteArrayType>(group, &self.candidates)?;
         optional::<ByteArrayType>(group, &self.choices)?;
         optional::<ByteArrayType>(group, &self.locations)?;
         optional::<Int64Type>(group, &self.timestamps_ms)?;
         optional::<Int64Type>(group, &self.log_times_ms)?;
+        optional::<Int32Type>(group, &self.partitions)?;
+        optional::<Int64Type>(group, &self.offsets)?;
         column::<BoolType>(group, &self.late, None)?;
         column::<ByteArrayType>(group, &self.states, None)?;
         column::<Int64Type>(group, &self.checkpoints, None)
@@ -289,13 +302,16 @@ impl Group {
     fn clear(&mut self) {
         self.voters.clear();
         self.contests.clear();
+        self.contest_hashes.clear();
         self.vote_uuids.clear();
-        self.vote_ids.clear();
+        self.vote_hashes.clear();
         self.candidates.clear();
         self.choices.clear();
         self.locations.clear();
         self.timestamps_ms.clear();
         self.log_times_ms.clear();
+        self.partitions.clear();
+        self.offsets.clear();
         self.late.clear();
         self.states.clear();
         self.checkpoints.clear();
@@ -309,6 +325,14 @@ fn wide(values: &mut Vec<u8>) -> Vec<FixedLenByteArray> {
         .step_by(WIDE_BYTES)
         .map(|at| ByteArray::from(bytes.slice(at..at + WIDE_BYTES)).into())
         .collect()
+}
+
+fn optional_wide(
+    group: &mut SerializedRowGroupWriter<'_, Vec<u8>>,
+    values: &mut Optional<u8>,
+) -> Result<(), ParquetError> {
+    let wide = wide(&mut values.values);
+    column::<FixedLenByteArrayType>(group, &wide, Some(&values.levels))
 }
 
 fn optional<T: DataType>(

@@ -6,8 +6,9 @@
 use std::cmp::Ordering;
 
 use dataflow::directory::{BLANK, NONE};
-use dataflow::intake::{Arrival, Unusual};
+use dataflow::intake::{Arrival, UnknownContest};
 use dataflow::kept::Numbering;
+use dataflow::vote_id::VoteId;
 
 /// An event's identity, borrowed. The fields stand in the order in which they compare.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,9 +16,9 @@ pub struct Identity<'a> {
     /// The voter's hash.
     pub voter: u128,
     /// The contest.
-    pub contest: Option<&'a str>,
+    pub contest: Contest<'a>,
     /// The vote id.
-    pub vote: Vote<'a>,
+    pub vote: VoteId,
     /// A void comes after the casts that it voids.
     pub void: bool,
     /// All choices.
@@ -28,13 +29,15 @@ pub struct Identity<'a> {
     pub timestamp_ms: Option<i64>,
 }
 
-/// A vote id: UUIDs by their bytes, then texts.
+/// A contest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Vote<'a> {
-    /// A canonical UUID.
-    Uuid(u128),
-    /// Any other text.
-    Text(&'a str),
+pub enum Contest<'a> {
+    /// The message named none, and there was no default.
+    None,
+    /// By its id.
+    Named(&'a str),
+    /// By the hash of its id.
+    Hashed(u128),
 }
 
 /// Choices: one text and a list of that text are equal, as are none and an empty list.
@@ -96,20 +99,18 @@ impl<'a> Identity<'a> {
     /// The identity of an event whose numbers are those of `numbering`.
     pub fn of(event: &'a Arrival, numbering: &Numbering<'a>) -> Identity<'a> {
         let unusual = event.unusual.as_deref();
-        let spelled = |part: fn(&Unusual) -> &Option<Box<str>>| {
-            unusual.and_then(|unusual| part(unusual).as_deref())
-        };
         let is_cast = !event.void;
         Identity {
             voter: event.voter,
             contest: match event.contest {
-                NONE => spelled(|unusual| &unusual.contest),
-                number => Some(numbering.contests.text(number)),
+                NONE => match unusual.and_then(|unusual| unusual.contest.as_ref()) {
+                    Some(UnknownContest::Named(id)) => Contest::Named(id),
+                    Some(UnknownContest::Hashed(hash)) => Contest::Hashed(*hash),
+                    None => Contest::None,
+                },
+                number => Contest::Named(numbering.contests.text(number)),
             },
-            vote: match spelled(|unusual| &unusual.vote_id) {
-                Some(text) => Vote::Text(text),
-                None => Vote::Uuid(event.vote_id),
-            },
+            vote: event.vote,
             void: event.void,
             choices: match unusual.and_then(|unusual| unusual.choices.as_deref()) {
                 Some(list) if is_cast => Choices::List(list),
@@ -120,7 +121,7 @@ impl<'a> Identity<'a> {
             },
             location: match event.location {
                 _ if event.void => None,
-                NONE => spelled(|unusual| &unusual.location),
+                NONE => unusual.and_then(|unusual| unusual.location.as_deref()),
                 number => Some(numbering.locations.text(number)),
             },
             timestamp_ms: (is_cast && !event.untimed).then_some(event.time_ms),

@@ -8,11 +8,12 @@ use std::panic::{self, AssertUnwindSafe};
 
 use bytes::Bytes;
 use dataflow::directory::{BLANK, NONE};
-use dataflow::intake::{Arrival, Unusual};
+use dataflow::intake::{Arrival, UnknownContest, Unusual};
 use dataflow::kept::{Kept, KeptState, Numbering};
-use dataflow::vote_id::VoteId;
+use dataflow::log_place::LogPlace;
+use dataflow::vote_id::{VoteId, VoteIdKind};
 use parquet::data_type::{
-    BoolType, ByteArrayType, FixedLenByteArray, FixedLenByteArrayType, Int64Type,
+    BoolType, ByteArrayType, FixedLenByteArray, FixedLenByteArrayType, Int32Type, Int64Type,
 };
 use parquet::file::reader::{FileReader as _, RowGroupReader};
 use parquet::file::serialized_reader::SerializedFileReader;
@@ -103,6 +104,7 @@ impl Segment {
             rows.read_choices(lookup)?;
             rows.read_locations(lookup)?;
             rows.read_times()?;
+            rows.read_places()?;
             let checkpoints = values::<Int64Type>(&*group, Column::Checkpoint)?;
             let checkpoints = checkpoints.into_iter().map(i64::cast_unsigned).collect();
             Ok((rows.rows, checkpoints))
@@ -213,27 +215,35 @@ impl<'a> Rows<'a> {
             let event = &mut self.rows[at].event;
             match known.get(text, |text| lookup.contest(text))? {
                 Some(number) => event.contest = number,
-                None => unusual(event).contest = Some(utf8(text)?.into()),
+                None => {
+                    let id = utf8(text)?.into();
+                    unusual(event).contest = Some(UnknownContest::Named(id));
+                }
             }
+        }
+        let hashes = optional::<FixedLenByteArrayType>(self.group, Column::ContestHash)?;
+        for (at, hash) in hashes.present() {
+            if contests.levels[at] == 1 {
+                let what = "a row has both a contest and the hash of one";
+                return Err(SegmentError::malformed(what));
+            }
+            let event = &mut self.rows[at].event;
+            unusual(event).contest = Some(UnknownContest::Hashed(wide(hash)?));
         }
         Ok(())
     }
 
     fn read_vote_ids(&mut self) -> Result<(), SegmentError> {
         let uuids = optional::<FixedLenByteArrayType>(self.group, Column::VoteUuid)?;
-        let texts = optional::<ByteArrayType>(self.group, Column::VoteId)?;
-        if uuids.levels.iter().zip(&texts.levels).any(|(a, b)| a == b) {
-            let what = "a row has both forms of a vote id, or none";
-            return Err(SegmentError::malformed(what));
-        }
-        for (at, uuid) in uuids.present() {
-            self.rows[at].event.vote_id = wide(uuid)?;
-        }
-        for (at, text) in texts.present() {
-            let event = &mut self.rows[at].event;
-            match VoteId::new(utf8(text)?) {
-                VoteId::Uuid(bytes) => event.vote_id = u128::from_be_bytes(bytes),
-                VoteId::Text(text) => unusual(event).vote_id = Some(text),
+        let hashes = optional::<FixedLenByteArrayType>(self.group, Column::VoteHash)?;
+        for (kind, ids) in [(VoteIdKind::Uuid, &uuids), (VoteIdKind::Hash, &hashes)] {
+            for (at, id) in ids.present() {
+                let vote = &mut self.rows[at].event.vote;
+                if !vote.is_voters() {
+                    return Err(SegmentError::malformed("a row has two vote ids"));
+                }
+                let bytes = wide(id)?.to_be_bytes();
+                *vote = VoteId { kind, bytes };
             }
         }
         Ok(())
@@ -289,6 +299,29 @@ impl<'a> Rows<'a> {
         for (at, time_ms) in logged.present() {
             let event = self.cast(at)?;
             (event.time_ms, event.untimed) = (*time_ms, true);
+        }
+        Ok(())
+    }
+
+    fn read_places(&mut self) -> Result<(), SegmentError> {
+        let partitions = optional::<Int32Type>(self.group, Column::Partition)?;
+        let offsets = optional::<Int64Type>(self.group, Column::Offset)?;
+        let levels = partitions.levels.iter().zip(&offsets.levels);
+        for (row, levels) in self.rows.iter().zip(levels) {
+            let place = (!row.event.void).into();
+            if levels != (&place, &place) {
+                let what = "a cast lies at no place in the log, or a void at one";
+                return Err(SegmentError::malformed(what));
+            }
+        }
+        for ((at, partition), offset) in partitions.present().zip(&offsets.values) {
+            let is_known = |partition: &u32| *partition <= LogPlace::PARTITION_MAX;
+            let partition = u32::try_from(*partition).ok().filter(is_known);
+            let is_offset = (0..=LogPlace::OFFSET_MAX).contains(offset);
+            let (Some(partition), true) = (partition, is_offset) else {
+                return Err(SegmentError::malformed("a place is none of a log"));
+            };
+            self.rows[at].event.place = LogPlace::new(partition, *offset);
         }
         Ok(())
     }

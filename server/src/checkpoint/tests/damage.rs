@@ -15,7 +15,7 @@ use super::merging::place_in;
 use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::load::{LoadOptions, Loaded, load, read_segment};
 use crate::checkpoint::manifest::{
-    Counts, FORMAT, Hex128, Manifest, Partition, Run, commit, put_register, put_segment,
+    Counts, FORMAT, Manifest, Partition, Run, commit, put_register, put_segment,
 };
 use crate::checkpoint::name::{self, FileNames};
 use crate::checkpoint::place::Place;
@@ -57,7 +57,7 @@ pub fn manifest(place: &Place, number: u64, runs: Vec<Run>) -> Result<Manifest, 
             partition: 3,
             first_offset: 0,
             next_offset: 12,
-            latest: BTreeMap::from([(Hex128(u128::MAX), -5)]),
+            latest_ms: Some(-5),
         }],
         counts: Counts {
             messages: 2,
@@ -249,16 +249,37 @@ fn a_newer_format_is_an_error_and_never_passed_over() {
     let error = load(&place, OPTIONS).unwrap_err();
     assert!(matches!(
         error,
-        CheckpointError::NewerFormat {
-            found: 2,
-            known: 1,
-            ..
-        }
+        CheckpointError::NewerFormat { found, .. } if found == FORMAT + 1
     ));
     assert!(
         error.to_string().contains("start the newer version"),
         "{error}"
     );
+}
+
+#[test]
+fn an_older_format_is_an_error_that_says_recount_and_goes_after_one() {
+    let temp = tempfile::tempdir().unwrap();
+    let place = place_in(&temp);
+    let older = Manifest {
+        format: FORMAT - 1,
+        ..manifest(&place, 4, Vec::new()).unwrap()
+    };
+    commit(&place, &older).unwrap();
+    let error = load(&place, OPTIONS).unwrap_err();
+    assert!(matches!(
+        error,
+        CheckpointError::OlderFormat { found, .. } if found == FORMAT - 1
+    ));
+    assert!(error.to_string().contains("--recount"), "{error}");
+    for number in [5, 6] {
+        let recounted = manifest(&place, number, Vec::new()).unwrap();
+        commit(&place, &recounted).unwrap();
+    }
+    let swept = sweep(&place, &Keep::default()).unwrap();
+    assert!(swept.deleted.contains(&name::manifest(4)), "{swept:?}");
+    let loaded = load(&place, OPTIONS).unwrap();
+    assert_eq!(loaded.checkpoint.unwrap().0.number, 6);
 }
 
 #[test]

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use dataflow::directory::{BLANK, NONE, Names};
-use dataflow::intake::{Arrival, Unusual};
+use dataflow::hash::KeyedHash;
+use dataflow::intake::{Arrival, UnknownContest, Unusual};
 use dataflow::kept::{Kept, KeptState, Numbering};
+use dataflow::log_place::LogPlace;
 use dataflow::time::{INSTANT_MS_MAX, INSTANT_MS_MIN};
-use dataflow::vote_id::VoteId;
+use dataflow::vote_id::{VoteId, VoteIdKind};
 use proptest::prelude::*;
 
 /// What identifies an event.
@@ -15,7 +17,9 @@ use proptest::prelude::*;
 pub struct Key {
     pub voter: u128,
     pub contest: Option<String>,
-    pub vote_id: String,
+    /// A contest of which only the hash is kept, where none is named.
+    pub contest_hash: Option<u128>,
+    pub vote: VoteId,
     pub void: bool,
     pub choices: Vec<String>,
     pub location: Option<String>,
@@ -27,6 +31,8 @@ pub struct Key {
 pub struct Rest {
     /// Only of casts without a timestamp.
     pub log_time_ms: Option<i64>,
+    /// Of casts.
+    pub place: LogPlace,
     pub late: bool,
     pub state: KeptState,
 }
@@ -76,15 +82,13 @@ impl Directory {
             }
             number
         };
-        let contest = number(&self.contests, &key.contest, &mut unusual.contest);
+        let mut named = None;
+        let contest = number(&self.contests, &key.contest, &mut named);
+        unusual.contest = named.map(UnknownContest::Named);
+        if let Some(hash) = key.contest_hash {
+            unusual.contest = Some(UnknownContest::Hashed(hash));
+        }
         let location = number(&self.locations, &key.location, &mut unusual.location);
-        let vote_id = match VoteId::new(&key.vote_id) {
-            VoteId::Uuid(bytes) => u128::from_be_bytes(bytes),
-            VoteId::Text(text) => {
-                unusual.vote_id = Some(text);
-                0
-            }
-        };
         let candidate = match key.choices.as_slice() {
             [one] => self.candidates.number(one),
             _ => None,
@@ -97,7 +101,8 @@ impl Directory {
         Kept {
             event: Arrival {
                 voter: key.voter,
-                vote_id,
+                vote: key.vote,
+                place: rest.place,
                 time_ms: key.timestamp_ms.or(rest.log_time_ms).unwrap_or_default(),
                 contest: contest.unwrap_or(NONE),
                 candidate: candidate.unwrap_or(BLANK),
@@ -120,13 +125,16 @@ impl Directory {
             number => Some(names.text(number).to_string()),
         };
         let is_cast = !event.void;
+        let (named, contest_hash) = match unusual.contest {
+            Some(UnknownContest::Named(id)) => (Some(id), None),
+            Some(UnknownContest::Hashed(hash)) => (None, Some(hash)),
+            None => (None, None),
+        };
         let key = Key {
             voter: event.voter,
-            contest: text(&self.contests, event.contest, unusual.contest),
-            vote_id: match unusual.vote_id {
-                Some(text) => text.into(),
-                None => VoteId::Uuid(event.vote_id.to_be_bytes()).text().into(),
-            },
+            contest: text(&self.contests, event.contest, named),
+            contest_hash,
+            vote: event.vote,
             void: event.void,
             choices: match unusual.choices {
                 Some(list) => list.into_iter().map(String::from).collect(),
@@ -140,6 +148,7 @@ impl Directory {
         };
         let rest = Rest {
             log_time_ms: event.untimed.then_some(event.time_ms),
+            place: event.place,
             late: event.late,
             state: kept.state,
         };
@@ -165,7 +174,8 @@ const TEXTS: [&str; 10] = [
     "🗳️/%2F",
 ];
 
-const VOTE_IDS: [&str; 5] = [
+const VOTE_IDS: [&str; 6] = [
+    "the voter's",
     "0a1b2c3d-0000-4000-8000-0123456789ab",
     "0A1B2C3D-0000-4000-8000-0123456789AB",
     "ffffffff-ffff-ffff-ffff-ffffffffffff",
@@ -197,11 +207,29 @@ fn voter() -> impl Strategy<Value = u128> {
     ]
 }
 
-fn vote_id() -> impl Strategy<Value = String> {
+fn vote() -> impl Strategy<Value = VoteId> {
+    let hash = KeyedHash::new([7; 16]);
+
     prop_oneof![
         3 => prop::sample::select(&VOTE_IDS[..]).prop_map(str::to_string),
         1 => text(),
     ]
+    .prop_map(move |text| VoteId::new(&text, "the voter's", &hash))
+}
+
+/// A contest by its id, by its hash, or none.
+fn contest() -> impl Strategy<Value = (Option<String>, Option<u128>)> {
+    prop_oneof![
+        6 => text().prop_map(|id| (Some(id), None)),
+        1 => (0..3_u128).prop_map(|hash| (None, Some(hash))),
+        1 => Just((None, None)),
+    ]
+}
+
+fn place() -> impl Strategy<Value = LogPlace> {
+    let partition = prop_oneof![0..3_u32, Just(LogPlace::PARTITION_MAX)];
+    let offset = prop_oneof![0..9_i64, Just(LogPlace::OFFSET_MAX)];
+    (partition, offset).prop_map(|(partition, offset)| LogPlace::new(partition, offset))
 }
 
 fn choices() -> impl Strategy<Value = Vec<String>> {
@@ -215,19 +243,21 @@ fn choices() -> impl Strategy<Value = Vec<String>> {
 fn cast() -> impl Strategy<Value = Event> {
     let key = (
         voter(),
-        prop::option::of(text()),
-        vote_id(),
+        contest(),
+        vote(),
         choices(),
         prop::option::of(text()),
         prop::option::weighted(0.8, instant()),
     );
     let states = &KeptState::ALL[..4];
-    (key, instant(), any::<bool>(), prop::sample::select(states)).prop_map(
-        |((voter, contest, vote_id, choices, location, timestamp_ms), log, late, state)| {
+    let rest = (instant(), place(), any::<bool>());
+    (key, rest, prop::sample::select(states)).prop_map(
+        |((voter, contest, vote, choices, location, timestamp_ms), (log, place, late), state)| {
             let key = Key {
                 voter,
-                contest,
-                vote_id,
+                contest: contest.0,
+                contest_hash: contest.1,
+                vote,
                 void: false,
                 choices,
                 location,
@@ -235,6 +265,7 @@ fn cast() -> impl Strategy<Value = Event> {
             };
             let rest = Rest {
                 log_time_ms: timestamp_ms.is_none().then_some(log),
+                place,
                 late,
                 state,
             };
@@ -244,11 +275,12 @@ fn cast() -> impl Strategy<Value = Event> {
 }
 
 fn void() -> impl Strategy<Value = Event> {
-    (voter(), prop::option::of(text()), vote_id()).prop_map(|(voter, contest, vote_id)| {
+    (voter(), contest(), vote()).prop_map(|(voter, contest, vote)| {
         let key = Key {
             voter,
-            contest,
-            vote_id,
+            contest: contest.0,
+            contest_hash: contest.1,
+            vote,
             void: true,
             choices: Vec::new(),
             location: None,
@@ -256,6 +288,7 @@ fn void() -> impl Strategy<Value = Event> {
         };
         let rest = Rest {
             log_time_ms: None,
+            place: LogPlace::default(),
             late: false,
             state: KeptState::Void,
         };
@@ -282,7 +315,11 @@ pub fn plain_casts(voters: Range<u64>, directory: &mut Directory) -> Vec<Kept> {
         Kept {
             event: Arrival {
                 voter: u128::from(random(1)) << 64 | u128::from(random(2)),
-                vote_id: u128::from(random(3)) << 64 | u128::from(random(4)),
+                vote: VoteId {
+                    kind: VoteIdKind::Uuid,
+                    bytes: (u128::from(random(3)) << 64 | u128::from(random(4))).to_be_bytes(),
+                },
+                place: LogPlace::new((random(8) % 8) as u32, voter as i64),
                 time_ms: 1_383_505_509_000 + (random(5) % 36_000_000) as i64,
                 contest,
                 candidate: candidates[(random(6) % 12) as usize],

@@ -40,6 +40,7 @@ fn naive(runs: &[(Vec<Event>, u64)]) -> Versions {
                     let (before, before_number) = entry.get().clone();
                     let late = before.late && rest.late;
                     let log_time_ms = before.log_time_ms.min(rest.log_time_ms);
+                    let place = before.place.min(rest.place);
                     let newest = if *number >= before_number {
                         (rest.state, *number)
                     } else {
@@ -48,6 +49,7 @@ fn naive(runs: &[(Vec<Event>, u64)]) -> Versions {
                     entry.insert((
                         Rest {
                             log_time_ms,
+                            place,
                             late,
                             state: newest.0,
                         },

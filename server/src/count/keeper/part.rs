@@ -13,14 +13,14 @@ use dataflow::kept::Kept;
 use super::manifest::Manifests;
 use super::{Committed, Given, Part, Settings, State, Word};
 use crate::checkpoint::{
-    CheckpointError, FileNames, Hex128, Partition, Place, Run, put_segment, write_files,
+    CheckpointError, FileNames, Partition, Place, Run, put_segment, write_files,
 };
 use crate::told::{Told, chain};
 
 /// From so many waiting rows on they are written, without waiting for a checkpoint.
 const ROWS_WRITTEN_AT: usize = 1 << 20;
 
-/// The most rows that wait while the place cannot be written; about 80 bytes each.
+/// The most rows that wait while the place cannot be written; some 100 bytes each.
 const ROWS_MAX: usize = 8 << 20;
 
 /// How long a failed write rests before it is tried again.
@@ -308,10 +308,6 @@ fn partition(position: Position) -> Partition {
         partition: position.partition,
         first_offset: position.first_offset,
         next_offset: position.next_offset,
-        latest: position
-            .latest_ms
-            .into_iter()
-            .map(|(hash, ms)| (Hex128(hash), ms))
-            .collect(),
+        latest_ms: position.latest_ms,
     }
 }
