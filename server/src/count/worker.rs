@@ -40,8 +40,12 @@ const HANDING_OVER_REST: Duration = Duration::from_millis(3);
 /// catches up, or the end wants its last checkpoint.
 const HANDING_OVER_HURRIED: Duration = Duration::from_millis(8);
 
-/// How long an idle worker sleeps when nothing wakes it.
+/// How long an idle worker sleeps when nothing wakes it, at the first worker of each process.
 const PARK: Duration = Duration::from_secs(1);
+
+/// The same at all others, which are woken for all that they must do: with 256 of them even a
+/// wakeup a second would be a percent of a core.
+const PARK_OTHERS: Duration = Duration::from_secs(4);
 
 /// How long it sleeps when it waits for another thread that does not wake it.
 const PARK_SHORT: Duration = Duration::from_millis(2);
@@ -387,7 +391,11 @@ impl<'a> Counter<'a> {
             }
             return None;
         }
-        let mut park = PARK;
+        let mut park = if self.view.is_some() {
+            PARK
+        } else {
+            PARK_OTHERS
+        };
         if let Some(wait) = self.retry {
             park = wait;
         }

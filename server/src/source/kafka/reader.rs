@@ -1,4 +1,5 @@
-//! One worker's reader: a consumer of its own, with its partitions assigned by hand.
+//! One worker's reader: a consumer of its own, with its partitions assigned by hand. A worker
+//! without a partition has none: each costs several threads that wake now and then.
 //!
 //! Offsets to begin at come in; records go to the worker in the order of each partition. It never
 //! passes over what it cannot read: an offset that is gone or a message that is damaged ends the
@@ -22,13 +23,14 @@ use crate::source::{Extent, Found, LogError, Reader};
 
 /// A worker's reader.
 pub(super) struct KafkaReader {
-    batches: Batches<Quiet>,
+    /// Once there is a partition to read.
+    batches: Option<Batches<Quiet>>,
     known: Arc<Known>,
     bell: Bell,
     /// What ended the reading of a partition; every later poll says it again.
     failed: Option<LogError>,
     /// Woken as long as the reader lives.
-    _waker: Arc<WakeFn>,
+    waker: Arc<WakeFn>,
 }
 
 impl KafkaReader {
@@ -39,32 +41,24 @@ impl KafkaReader {
         wake: Box<dyn Fn() + Send + Sync>,
     ) -> Result<KafkaReader, LogError> {
         let extents = known.extents();
-        let share = from.len() as f64 / extents.len().max(1) as f64;
-        let mut consumer: BaseConsumer<Quiet> = options::reader(&known.settings, share)
-            .create_with_context(Quiet)
-            .map_err(|error| options::not_made(&known.settings, &error))?;
         let waker: Arc<WakeFn> = Arc::from(wake);
-        let theirs = Arc::clone(&waker);
-        // The queue is locked while this is called, and whoever polls until zero has seen it empty
-        // under the same lock: so there is a call for every message that a poll has not seen.
-        consumer.set_nonempty_callback(move || theirs());
         known.add_waker(&waker);
-        let batches = Batches::new(consumer).ok_or_else(|| LogError::KafkaClient {
-            why: "the consumer has no queue".to_string(),
-        })?;
-        let reader = KafkaReader {
-            batches,
+        let mut reader = KafkaReader {
+            batches: None,
             known,
             bell,
             failed: None,
-            _waker: waker,
+            waker,
         };
         reader.assign(&extents, from)?;
         Ok(reader)
     }
 
     /// Reads these partitions, too.
-    fn assign(&self, extents: &[Extent], from: &[(u32, i64)]) -> Result<(), LogError> {
+    fn assign(&mut self, extents: &[Extent], from: &[(u32, i64)]) -> Result<(), LogError> {
+        if from.is_empty() {
+            return Ok(());
+        }
         let settings = &self.known.settings;
         let mut list = TopicPartitionList::with_capacity(from.len());
         for &(partition, offset) in from {
@@ -72,13 +66,29 @@ impl KafkaReader {
             list.add_partition_offset(&settings.topic, partition as i32, Offset::Offset(offset))
                 .map_err(|error| self.not_assigned(&error))?;
         }
-        if from.is_empty() {
-            return Ok(());
+        if self.batches.is_none() {
+            let share = from.len() as f64 / extents.len().max(1) as f64;
+            self.batches = Some(self.consume(share)?);
         }
-        let consumer = self.batches.consumer();
-        consumer
-            .incremental_assign(&list)
-            .map_err(|error| self.not_assigned(&error))
+        let assigned = self.batches.as_ref().map_or(Ok(()), |batches| {
+            batches.consumer().incremental_assign(&list)
+        });
+        assigned.map_err(|error| self.not_assigned(&error))
+    }
+
+    /// Makes the consumer, for a share of the topic.
+    fn consume(&self, share: f64) -> Result<Batches<Quiet>, LogError> {
+        let settings = &self.known.settings;
+        let mut consumer: BaseConsumer<Quiet> = options::reader(settings, share)
+            .create_with_context(Quiet)
+            .map_err(|error| options::not_made(settings, &error))?;
+        let theirs = Arc::clone(&self.waker);
+        // The queue is locked while this is called, and whoever polls until zero has seen it empty
+        // under the same lock: so there is a call for every message that a poll has not seen.
+        consumer.set_nonempty_callback(move || theirs());
+        Batches::new(consumer).ok_or_else(|| LogError::KafkaClient {
+            why: "the consumer has no queue".to_string(),
+        })
     }
 
     fn not_assigned(&self, error: &KafkaError) -> LogError {
@@ -137,10 +147,14 @@ impl Reader for KafkaReader {
         if let Some(failure) = self.known.failure().or_else(|| self.failed.clone()) {
             return Err(failure);
         }
+        let Some(batches) = &mut self.batches else {
+            return Ok(0);
+        };
+        let bell = &self.bell;
         let mut count = 0;
         let mut ended = None;
         while count < records_max && ended.is_none() {
-            let taken = self.batches.take(records_max - count, &mut |taken| {
+            let taken = batches.take(records_max - count, &mut |taken| {
                 match taken {
                     Taken::Record(partition, record) => {
                         count += 1;
@@ -157,7 +171,7 @@ impl Reader for KafkaReader {
                             return ControlFlow::Break(());
                         }
                         // The watch finds out whether the topic is still there, and the same.
-                        self.bell.ring();
+                        bell.ring();
                     }
                 }
                 ControlFlow::Continue(())

@@ -39,3 +39,17 @@ fn no_wake_up_is_missed() {
         .unwrap();
     sender.join().unwrap();
 }
+
+#[test]
+fn a_reader_without_a_partition_reads_the_one_that_it_is_given_later() {
+    let broker = shared();
+    let topic = topic(broker, 2);
+    let log = connect(broker, &topic);
+    log.extents().unwrap();
+    let mut following = Following::new(&log, &[]);
+    assert_eq!(following.poll(10).unwrap(), 0);
+    broker.produce(&topic, 1, &[Some("late")]);
+    following.reader.add(1, 0).unwrap();
+    following.until(|it| !it.of(1).is_empty()).unwrap();
+    assert_eq!(following.of(1), [(0, Some("late".to_string()))]);
+}
