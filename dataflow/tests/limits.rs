@@ -145,3 +145,62 @@ fn a_wide_tree_on_all_levels_is_rolled_up_along_each_leafs_way_only() {
     let taken = began.elapsed();
     assert!(taken < std::time::Duration::from_secs(60), "{taken:?}");
 }
+
+#[test]
+fn a_contest_past_the_names_that_are_kept_counts_once_a_register_names_it() {
+    // More than are kept, by one worker or two, and a restart between.
+    let contest = |at: i64| format!("invented {at}");
+    let vote = |at: i64| {
+        let vote = json!({
+            "voter_id": at.to_string(), "candidate_id": "a", "contest_id": contest(at),
+        });
+        (0, at, Some(5), vote.to_string().into_bytes())
+    };
+    let register = |contests: &[String]| {
+        let mut rows = register(json!({}), json!([]));
+        for id in contests {
+            let contest = json!({"contest_id": id, "election_id": "e"});
+            let candidate = json!({"contest_id": id, "candidate_id": "a"});
+            rows["contests"].as_array_mut().unwrap().push(contest);
+            rows["candidates"].as_array_mut().unwrap().push(candidate);
+        }
+        let register: Register = serde_json::from_value(rows).unwrap();
+        assert!(register.check().is_empty());
+        Some(Arc::new(register))
+    };
+    const VOTES: i64 = 10_000;
+    let part = |workers, register, messages, tick| harness::Part {
+        workers,
+        steps: vec![Step {
+            register,
+            messages,
+            tick,
+        }],
+        lost: Vec::new(),
+    };
+    let named: Vec<String> = (0..VOTES)
+        .step_by(1000)
+        .chain([VOTES - 1])
+        .map(contest)
+        .collect();
+    let parts = vec![
+        part(1, register(&[]), (0..VOTES).map(vote).collect(), 1),
+        part(2, None, vec![vote(VOTES)], 2),
+        part(1, register(&named), Vec::new(), 3),
+    ];
+    let published = harness::run_in_parts(1, Settings::default(), parts);
+    let aside = published[1].snapshot.totals();
+    assert_eq!(aside.counts.set_aside, VOTES.unsigned_abs() + 1);
+    let last = &published[2].snapshot;
+    for contest in &named {
+        assert_eq!(
+            last.results(contest).unwrap().counts.accepted,
+            1,
+            "{contest}"
+        );
+    }
+    let totals = last.totals();
+    let named = named.len() as u64;
+    assert_eq!(totals.counts.accepted, named);
+    assert_eq!(totals.counts.set_aside, VOTES.unsigned_abs() + 1 - named);
+}
