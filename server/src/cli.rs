@@ -75,7 +75,7 @@ pub struct Args {
     pub listen: SocketAddr,
 
     /// Where the log is kept [default: tallyflow-data, or tallyflow-demo for the demo]
-    #[arg(long, env = "TALLYFLOW_DATA", value_name = "DIR")]
+    #[arg(long, env = "TALLYFLOW_DATA", value_name = "DIR", global = true)]
     pub data: Option<PathBuf>,
 
     /// The register: elections, contests, candidates, locations, voters (.toml or .json)
@@ -126,12 +126,17 @@ pub struct Args {
 
     /// Where checkpoints are kept: a directory or s3://BUCKET/PREFIX [default: checkpoints in the
     /// data directory]
-    #[arg(long, env = "TALLYFLOW_CHECKPOINTS", value_name = "PLACE")]
+    #[arg(
+        long,
+        env = "TALLYFLOW_CHECKPOINTS",
+        value_name = "PLACE",
+        global = true
+    )]
     pub checkpoints: Option<String>,
 
     /// The key of the hashes of voters: a file, apart from the checkpoints, the same for all
     /// processes [default: key in the data directory, made at the first start]
-    #[arg(long, env = "TALLYFLOW_KEY", value_name = "FILE")]
+    #[arg(long, env = "TALLYFLOW_KEY", value_name = "FILE", global = true)]
     pub key: Option<PathBuf>,
 
     /// The time between two checkpoints
@@ -151,6 +156,7 @@ pub struct Args {
     /// The topic of the votes
     #[arg(
         long,
+        global = true,
         env = "TALLYFLOW_TOPIC",
         value_name = "NAME",
         default_value = "votes"
@@ -307,6 +313,14 @@ pub enum Command {
     /// Move the register between a file and PostgreSQL
     #[command(subcommand)]
     Register(RegisterCommand),
+    /// Look whether log, checkpoints and key are as they were written, while no service runs
+    Verify,
+    /// Copy the log and a whole checkpoint, also while the service runs; neither key nor token
+    Backup {
+        /// A directory that is empty, or not there
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
     /// Make the tables in PostgreSQL, or bring them up to date, and end
     Migrate,
 }

@@ -33,6 +33,7 @@ use crate::publish::Publisher;
 use crate::source::{Extent, Log, LogError};
 pub use begin::{BeginError, BeginSettings, Begun, begin};
 use ceiling::Ceiling;
+pub use ceiling::{copy as copy_ceilings, damaged as damaged_ceilings};
 pub use keeper::{CheckpointStatus, Keeper};
 use restore::Before;
 use ticker::Ticker;

@@ -20,12 +20,14 @@ use clap::Parser;
 use cli::{Args, Command, LogFormat, RegisterCommand};
 
 mod background;
+mod backup;
 #[cfg(test)]
 #[path = "../tests/broker/mod.rs"]
 mod broker;
 mod checkpoint;
 mod cli;
 mod cluster;
+mod control;
 mod count;
 mod demo;
 mod http;
@@ -39,12 +41,14 @@ mod private;
 mod publish;
 mod register;
 mod run;
+mod scrub;
 mod secret;
 mod signals;
 mod sink;
 mod source;
 mod token;
 mod told;
+mod verify;
 mod warnings;
 
 #[global_allocator]
@@ -109,15 +113,17 @@ fn read_env_file() -> anyhow::Result<()> {
 
 /// Does one thing and ends.
 fn run_command(command: &Command, args: &Args) -> anyhow::Result<()> {
-    let settings = plan::postgres(args)?.ok_or(plan::PlanError::NoPostgres)?;
+    let postgres = || plan::postgres(args)?.ok_or(plan::PlanError::NoPostgres);
     match command {
+        Command::Verify => verify::run(args),
+        Command::Backup { directory } => backup::run(args, directory),
         Command::Register(RegisterCommand::Import { file }) => {
-            register::command::import(file, &settings, args.allow_drop)
+            register::command::import(file, &postgres()?, args.allow_drop)
         }
         Command::Register(RegisterCommand::Export { json }) => {
-            register::command::export(&settings, *json)
+            register::command::export(&postgres()?, *json)
         }
-        Command::Migrate => Ok(postgres::migrate(&mut settings.connect()?)?),
+        Command::Migrate => Ok(postgres::migrate(&mut postgres()?.connect()?)?),
     }
 }
 

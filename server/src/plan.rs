@@ -184,6 +184,22 @@ pub fn plan(args: &Args) -> Result<Plan, PlanError> {
     })
 }
 
+/// The data directory of a command that counts nothing.
+pub fn data_of(args: &Args) -> PathBuf {
+    let default = if !Path::new(DATA).exists() && Path::new(DEMO_DATA).exists() {
+        DEMO_DATA
+    } else {
+        DATA
+    };
+    args.data.clone().unwrap_or_else(|| default.into())
+}
+
+/// Its place of checkpoints.
+pub fn checkpoints_of(args: &Args, data: &Path) -> String {
+    let default = || data.join(CHECKPOINTS).display().to_string();
+    args.checkpoints.clone().unwrap_or_else(default)
+}
+
 /// Where the key is; only a process that counts alone, or starts the others, makes one.
 fn key_file(args: &Args, data: &Path, checkpoints: &str) -> Result<KeyFile, PlanError> {
     let (several, remote) = (

@@ -1,13 +1,12 @@
 //! Starts everything in order, waits for the end, and ends it in order.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use any_log::{AnyLog, open_log};
 use anyhow::Context;
 use dataflow::hash::KeyedHash;
 use dataflow::register::{Register, RegisterChange};
@@ -15,39 +14,32 @@ use dataflow::view::ViewSettings;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
-use crate::checkpoint::{self, Place};
+use crate::checkpoint::Place;
 use crate::cli::Args;
 use crate::cluster::{Cluster, Hello};
 use crate::count::{BeginSettings, CountError, Counting, Reach, Settings as CountSettings, begin};
 use crate::key::KeyFile;
 use crate::memory::{Limits, Memory};
 use crate::operations::{Facts, places};
-use crate::plan::{CHECKPOINTS, Plan, RegisterFrom};
+use crate::plan::{Plan, RegisterFrom};
 use crate::postgres::PostgresSettings;
 use crate::publish::Publisher;
 use crate::register::database::RegisterDatabase;
 use crate::register::file::RegisterFile;
 use crate::register::{Followed, LastError, RegisterSource};
+use crate::scrub::Scrub;
 use crate::signals::Signals;
 use crate::sink::aggregates::AggregateSettings;
 use crate::sink::{Follower, aggregates, results, votes};
 use crate::source::check_topic;
 use crate::token::{self, Token, TokenError};
 use crate::warnings::Warnings;
-use crate::{demo, http, key, output, private};
+use crate::{control, demo, http, output};
+use any_log::{AnyLog, open_log};
+use ours::tighten;
 
 mod any_log;
-
-/// What this service makes in a data directory.
-const OURS: [&str; 7] = [
-    demo::LOG,
-    CHECKPOINTS,
-    key::NAME,
-    demo::MARK,
-    "token",
-    "tokens.toml",
-    "cluster-secret",
-];
+mod ours;
 
 /// How long a helping thread may take to end.
 const HELPER_ENDS_MAX: Duration = Duration::from_secs(2);
@@ -106,29 +98,6 @@ fn keep_token(data: &Path, listen: SocketAddr) -> anyhow::Result<Token> {
     Ok(token)
 }
 
-/// Takes from other users of the machine what an earlier version, or a copy, left open to them.
-fn tighten(plan: &Plan, warnings: &Warnings) {
-    let (log, checkpoints) = (plan.data.join(demo::LOG), Path::new(&plan.checkpoints));
-    let all = |_: &str| true;
-    let mut directories = vec![
-        private::Ours {
-            directory: &plan.data,
-            is_ours: &|name| OURS.contains(&name),
-        },
-        private::Ours {
-            directory: &log,
-            is_ours: &all,
-        },
-    ];
-    if !plan.checkpoints.starts_with("s3://") {
-        directories.push(private::Ours {
-            directory: checkpoints,
-            is_ours: &checkpoint::is_file_of_place,
-        });
-    }
-    private::tighten(&directories, warnings);
-}
-
 /// Why the service ends without having been told to.
 struct Failure {
     error: anyhow::Error,
@@ -146,6 +115,7 @@ struct Started {
 
 /// Counts and serves.
 struct Service {
+    data: PathBuf,
     count: CountSettings,
     begin: BeginSettingsLater,
     register: RegisterFrom,
@@ -207,6 +177,7 @@ impl Service {
             &warnings,
         )?;
         Ok(Arc::new(Service {
+            data: plan.data,
             count: CountSettings {
                 workers: args.workers.into(),
                 process: args.process.into(),
@@ -317,13 +288,7 @@ impl Service {
         log: &AnyLog,
         failed: mpsc::UnboundedSender<Failure>,
     ) -> anyhow::Result<JoinHandle<()>> {
-        let (service, log) = (
-            Arc::clone(self),
-            match log {
-                AnyLog::Embedded(log) => AnyLog::Embedded(Arc::clone(log)),
-                AnyLog::Kafka(log) => AnyLog::Kafka(Arc::clone(log)),
-            },
-        );
+        let (service, log) = (Arc::clone(self), log.clone());
         let start = move || {
             if let Err(error) = service.start(&log, &failed)
                 && !service.reach.stopping()
@@ -339,8 +304,9 @@ impl Service {
 
     /// Begins to count, as soon as everything is there that it needs.
     fn start(&self, log: &AnyLog, failed: &mpsc::UnboundedSender<Failure>) -> anyhow::Result<()> {
+        let place = Place::open(&self.begin.checkpoints, self.runtime.clone())?;
         let settings = BeginSettings {
-            place: Place::open(&self.begin.checkpoints, self.runtime.clone())?,
+            place: place.clone(),
             key: self.begin.key.clone(),
             cluster: self.begin.cluster.clone(),
             hello: self.begin.hello.clone(),
@@ -385,6 +351,7 @@ impl Service {
             let _ = self.facts.demo.set(state);
             helpers.push(thread);
         }
+        helpers.extend(self.start_scrub(log, place)?);
         let sinks = self.start_sinks()?;
         let accounts = sinks.iter().map(Follower::account).collect();
         let _ = self.facts.sinks.set(accounts);
@@ -394,6 +361,28 @@ impl Service {
             helpers,
         };
         Ok(())
+    }
+
+    /// What is there once is looked at by one process.
+    fn start_scrub(&self, log: &AnyLog, place: Place) -> anyhow::Result<Vec<JoinHandle<()>>> {
+        let mut helpers = Vec::new();
+        if self.count.process > 0 {
+            return Ok(helpers);
+        }
+        let thread = "could not start a thread";
+        if let Some(log) = log.embedded() {
+            let started = control::start(&self.data, log, Arc::clone(&self.stop));
+            helpers.push(started.context(thread)?);
+        }
+        let is_remote = self.begin.checkpoints.starts_with("s3://");
+        let scrub = Scrub {
+            log: log.embedded(),
+            place: (!is_remote).then_some(place),
+            warnings: self.facts.warnings.clone(),
+            stop: Arc::clone(&self.stop),
+        };
+        helpers.push(scrub.start().context(thread)?);
+        Ok(helpers)
     }
 
     fn start_sinks(&self) -> anyhow::Result<Vec<Follower>> {

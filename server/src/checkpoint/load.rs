@@ -61,11 +61,7 @@ pub fn load(place: &Place, options: LoadOptions) -> Result<Loaded, CheckpointErr
         next_number,
         damaged: Vec::new(),
     };
-    let mut looked = Looked {
-        place,
-        sizes: &sizes,
-        results: BTreeMap::new(),
-    };
+    let mut looked = Looked::new(place, &sizes);
     let mut newest = None;
     for (_, name) in manifests.iter().rev() {
         match looked.load(name, options, &mut newest)? {
@@ -100,11 +96,7 @@ pub fn load(place: &Place, options: LoadOptions) -> Result<Loaded, CheckpointErr
 pub fn load_number(place: &Place, number: u64) -> Result<(Manifest, Register), CheckpointError> {
     let name = name::manifest(number);
     let sizes = place.list("")?.into_iter().collect();
-    let looked = Looked {
-        place,
-        sizes: &sizes,
-        results: BTreeMap::new(),
-    };
+    let looked = Looked::new(place, &sizes);
     let read = match looked.manifest(&name)? {
         Ok(manifest) => looked
             .register(&manifest)?
@@ -154,19 +146,28 @@ pub fn read_segment(place: &Place, segment: &SegmentRef) -> Result<Bytes, Checkp
 }
 
 /// What is known of a place's files.
-struct Looked<'a> {
+pub(super) struct Looked<'a> {
     place: &'a Place,
     sizes: &'a BTreeMap<String, u64>,
     /// By file and by what is expected of it, since damage may make manifests differ.
     results: BTreeMap<(String, String), Option<Damaged>>,
 }
 
-type Attempt = Result<(Manifest, Register), Vec<Damaged>>;
+pub(super) type Attempt = Result<(Manifest, Register), Vec<Damaged>>;
 
-impl Looked<'_> {
+impl<'a> Looked<'a> {
+    /// Nothing is known yet.
+    pub(super) fn new(place: &'a Place, sizes: &'a BTreeMap<String, u64>) -> Looked<'a> {
+        Looked {
+            place,
+            sizes,
+            results: BTreeMap::new(),
+        }
+    }
+
     /// A checkpoint, or what is damaged of it.
     /// The first manifest that can be read is kept in `newest`.
-    fn load(
+    pub(super) fn load(
         &mut self,
         name: &str,
         options: LoadOptions,

@@ -24,6 +24,7 @@
 
 pub use damage::{Damaged, SegmentRef};
 pub use error::CheckpointError;
+pub use examine::{copy, examine, examine_newest};
 pub use load::{LoadOptions, Loaded, load, load_number, next_number, read_segment};
 pub use manifest::{
     Counts, FORMAT, Manifest, Partition, RegisterRef, Run, commit, put_register, put_segment,
@@ -38,6 +39,7 @@ pub use segment::{Segment, write_files};
 
 mod damage;
 mod error;
+mod examine;
 mod load;
 mod manifest;
 mod merge;

@@ -50,6 +50,28 @@ pub fn read(place: &Place) -> Result<u64, CeilingError> {
     }
 }
 
+/// The copies that are not what was written.
+pub fn damaged(place: &Place) -> Result<Vec<&'static str>, PlaceError> {
+    let mut damaged = Vec::new();
+    for name in NAMES {
+        let bytes = place.get(name)?;
+        if bytes.is_some_and(|bytes| decode(&bytes).is_none()) {
+            damaged.push(name);
+        }
+    }
+    Ok(damaged)
+}
+
+/// Copies what is stored to another place, where a start then goes on above it.
+pub fn copy(from: &Place, to: &Place) -> Result<(), PlaceError> {
+    for name in NAMES {
+        if let Some(bytes) = from.get(name)? {
+            to.put(name, bytes)?;
+        }
+    }
+    Ok(())
+}
+
 /// On a full disk the copies are written over, one after the other: so one of them is whole at any
 /// moment, and a start on a full disk can publish, too.
 fn store(place: &Place, ceiling: u64) -> Result<(), PlaceError> {

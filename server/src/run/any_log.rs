@@ -13,6 +13,7 @@ use crate::source::{Log, Writer};
 use crate::warnings::Warnings;
 
 /// The log that is counted.
+#[derive(Clone)]
 pub(super) enum AnyLog {
     Embedded(Arc<EmbeddedLog>),
     Kafka(Arc<KafkaLog>),
@@ -30,6 +31,14 @@ impl AnyLog {
         match self {
             AnyLog::Embedded(log) => Arc::clone(log) as _,
             AnyLog::Kafka(log) => Arc::clone(log) as _,
+        }
+    }
+
+    /// The one in the data directory, if it is.
+    pub(super) fn embedded(&self) -> Option<Arc<EmbeddedLog>> {
+        match self {
+            AnyLog::Embedded(log) => Some(Arc::clone(log)),
+            AnyLog::Kafka(_) => None,
         }
     }
 

@@ -26,16 +26,20 @@ use reader::{EmbeddedReader, Waker};
 use state::State;
 use store::Store;
 
+pub use check::Damage;
+
 use crate::warnings::Warnings;
 
 mod batch;
 mod block;
+mod check;
 mod commit;
 mod reader;
 mod state;
 mod store;
 #[cfg(test)]
 mod tests;
+mod view;
 
 /// How many partitions the log has, whatever the number of workers.
 pub const PARTITIONS: u32 = 8;
@@ -57,6 +61,16 @@ const ID: &str = "log_id";
 
 /// What a message costs in the queue beyond its bytes.
 const MESSAGE_BYTES: usize = 64;
+
+/// Whether a directory holds a log.
+pub fn is_log(directory: &Path) -> bool {
+    directory.join(store::FILE).exists()
+}
+
+/// Whether a process has the log of a directory open.
+pub fn is_in_use(directory: &Path) -> bool {
+    matches!(store::lock(directory), Err(LogError::InUse { .. }))
+}
 
 /// The log of a data directory, open.
 ///

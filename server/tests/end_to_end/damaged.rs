@@ -117,3 +117,89 @@ fn a_manifest_whose_sums_do_not_fit_is_not_gone_on_from() {
         home = server.terminate().1;
     }
 }
+
+/// Damages packed votes in the log's file, not what leads to them.
+fn damage_log(home: &Home) {
+    let path = home.path().join("data/log/log.redb");
+    let mut bytes = fs::read(&path).expect("the log is there");
+    let needle = b"candidat";
+    let places: Vec<usize> = (0..bytes.len() - needle.len())
+        .filter(|&at| &bytes[at..at + needle.len()] == needle)
+        .collect();
+    assert!(!places.is_empty(), "the log holds votes as they were sent");
+    for at in places {
+        bytes[at + 2] ^= 4;
+    }
+    fs::write(path, bytes).expect("the log is written");
+}
+
+fn run(home: &Home, command: &[&str]) -> (bool, String) {
+    let output = home.refused(command);
+    let text = [output.stdout, output.stderr].concat();
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&text).into_owned(),
+    )
+}
+
+#[test]
+fn damage_to_a_part_of_the_log_that_checkpoints_have_is_warned_of_and_found_by_verify() {
+    let server = voted().start(&FLAGS);
+    let expected = counted(&server);
+    let home = server.terminate().1;
+    let (is_whole, said) = run(&home, &["verify"]);
+    assert!(is_whole && said.contains("all is whole"), "{said}");
+    damage_log(&home);
+    let (is_whole, said) = run(&home, &["verify"]);
+    assert!(!is_whole && said.contains("DAMAGED: partition"), "{said}");
+    let server = home.start(&FLAGS);
+    assert_eq!(counted(&server), expected);
+    until("the damage is warned of", || {
+        (warnings(&server) == ["log_damaged"]).then_some(())
+    });
+    assert_eq!(server.client().vote(&votes::vote("one more")).status, 202);
+    server.settled();
+    // What only the log has cannot be counted without it, and that is said.
+    let home = server.terminate().1;
+    let (_, said) = run(&home, &["--recount"]);
+    assert!(said.contains("is damaged in partition"), "{said}");
+}
+
+#[test]
+fn a_backup_of_a_running_service_gives_the_same_counts() {
+    let server = voted().start(&FLAGS);
+    let expected = counted(&server);
+    let backup = server.home().path().join("backup");
+    let directory = backup.to_str().expect("a path in UTF-8");
+    let (is_made, said) = run(server.home(), &["backup", directory]);
+    assert!(
+        is_made && said.contains("neither the key nor a token"),
+        "{said}"
+    );
+    for secret in ["key", "token", "tokens.toml"] {
+        assert!(!backup.join(secret).exists(), "{secret} is in the copy");
+    }
+    let (is_made, said) = run(server.home(), &["backup", directory]);
+    assert!(!is_made && said.contains("is not empty"), "{said}");
+    let mut home = server.terminate().1;
+    let data = home.path().join("data");
+    // With the key it goes on from the checkpoint, without it from the log.
+    let key = fs::read(data.join("key")).expect("a key");
+    for has_key in [true, false] {
+        fs::remove_dir_all(&data).expect("the data goes");
+        let copied = std::process::Command::new("cp")
+            .arg("-r")
+            .arg(&backup)
+            .arg(&data)
+            .status();
+        assert!(copied.expect("cp runs").success());
+        if has_key {
+            fs::write(data.join("key"), &key).expect("the key is put back");
+        }
+        let server = home.start(&FLAGS);
+        assert_eq!(counted(&server), expected);
+        let expected_warnings: &[&str] = if has_key { &[] } else { &["key_lost"] };
+        assert_eq!(warnings(&server), expected_warnings);
+        home = server.terminate().1;
+    }
+}

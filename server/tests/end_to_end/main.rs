@@ -7,6 +7,7 @@
 mod conditional;
 mod crash;
 mod damaged;
+mod damaged_starts;
 mod database;
 mod demo;
 mod disclose;

@@ -7,7 +7,8 @@ use std::sync::{Arc, Weak};
 
 use super::super::{Found, Record};
 use super::block::next_record;
-use super::store::{View, damaged};
+use super::store::damaged;
+use super::view::View;
 use super::{LogError, PARTITIONS, Reader, Shared};
 
 /// What a reader wants to be told.

@@ -16,13 +16,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use redb::{
-    Database, DatabaseError, ReadOnlyTable, ReadableDatabase, StorageError, TableDefinition,
+    Database, DatabaseError, ReadableDatabase, ReadableTable as _, StorageError, TableDefinition,
 };
 
-use super::state::{End, State, Unfit};
-use super::{LogError, block};
+use super::LogError;
+use super::commit::Fact;
+use super::state::{State, Unfit};
+use super::view::View;
 
-const FILE: &str = "log.redb";
+pub(super) const FILE: &str = "log.redb";
 const FILE_NEW: &str = "log.redb.new";
 const FILE_LOCK: &str = "log.lock";
 
@@ -126,10 +128,35 @@ impl Store {
         })?;
         let view = self.view()?;
         for (partition, end) in (0..).zip(state.ends) {
-            view.check_end(partition, end)?;
+            match view.check_end(partition, end) {
+                // Where a checkpoint has it, nobody needs it; else whoever reads it is told so.
+                Err(error @ LogError::Damaged { .. }) => tracing::error!("{error}"),
+                checked => checked?,
+            }
         }
         drop(view);
         Ok(state)
+    }
+
+    /// The log's state and all facts, as of one moment.
+    pub(super) fn snapshot(&self) -> Result<(State, Vec<Fact>), LogError> {
+        let database = self.database();
+        let open = database.as_ref().map_err(LogError::clone)?;
+        let read = || {
+            let transaction = open.begin_read()?;
+            let about = transaction.open_table(ABOUT)?;
+            let state = about.get("state")?.map(|value| value.value().to_vec());
+            let mut facts = Vec::new();
+            for fact in transaction.open_table(FACTS)?.iter()? {
+                let (key, value) = fact?;
+                facts.push((key.value().to_string(), value.value().to_vec()));
+            }
+            Ok((state.unwrap_or_default(), facts))
+        };
+        let (state, facts) = guarded(read).map_err(|error| open_failure(&self.directory, error))?;
+        let state = State::decode(&state)
+            .map_err(|_| self.damaged_file("the checksum of its state does not fit"))?;
+        Ok((state, facts))
     }
 
     /// What is committed now. Holds off [`reopen`](Self::reopen) and [`close`](Self::close).
@@ -138,11 +165,7 @@ impl Store {
         let open = database.as_ref().map_err(LogError::clone)?;
         let blocks = guarded(|| Ok(open.begin_read()?.open_table(BLOCKS)?))
             .map_err(|error| open_failure(&self.directory, error))?;
-        Ok(View {
-            blocks,
-            directory: &self.directory,
-            _database: database,
-        })
+        Ok(View::new(blocks, &self.directory, database))
     }
 
     /// Makes a commit durable, all of it or nothing. After an error it is in doubt which, until
@@ -205,100 +228,6 @@ impl Store {
     }
 }
 
-/// The blocks that were committed at one moment.
-pub(super) struct View<'a> {
-    blocks: ReadOnlyTable<(u32, i64), &'static [u8]>,
-    directory: &'a Path,
-    _database: RwLockReadGuard<'a, Result<Database, LogError>>,
-}
-
-/// The blocks of one partition in order.
-pub(super) struct Blocks<'a> {
-    values: redb::Range<'static, (u32, i64), &'static [u8]>,
-    directory: &'a Path,
-    partition: u32,
-    expected: i64,
-}
-
-impl View<'_> {
-    /// The blocks that start at `from`, which is the start of one, or later, and before `end`.
-    pub(super) fn blocks(
-        &self,
-        partition: u32,
-        from: i64,
-        end: i64,
-    ) -> Result<Blocks<'_>, LogError> {
-        let range = (partition, from)..(partition, end);
-        let values = guarded(|| Ok(self.blocks.range(range)?))
-            .map_err(|error| read_failure(self.directory, partition, from, error))?;
-        Ok(Blocks {
-            values,
-            directory: self.directory,
-            partition,
-            expected: from,
-        })
-    }
-
-    /// Where the block starts that holds the record at `offset`, which is there.
-    pub(super) fn block_start(&self, partition: u32, offset: i64) -> Result<i64, LogError> {
-        let last = |range| {
-            guarded(|| {
-                Ok(self
-                    .blocks
-                    .range::<(u32, i64)>(range)?
-                    .next_back()
-                    .transpose()?)
-            })
-        };
-        last((partition, 0)..=(partition, offset))
-            .map_err(|error| read_failure(self.directory, partition, offset, error))?
-            .map(|(key, _)| key.value().1)
-            .ok_or_else(|| damaged(self.directory, partition, offset, "a block is missing"))
-    }
-
-    /// Holds a partition's last block against where the log says that the partition ends.
-    fn check_end(&self, partition: u32, end: End) -> Result<(), LogError> {
-        if end.next_offset == 0 {
-            return Ok(());
-        }
-        let start = self.block_start(partition, end.next_offset)?;
-        let mut last = self.blocks(partition, start, end.next_offset)?;
-        let header = last.next_into(&mut Vec::new())?;
-        let ends_there = header.is_some_and(|header| {
-            header.next_offset() == end.next_offset && header.log_time_ms == end.log_time_ms
-        });
-        if ends_there {
-            return Ok(());
-        }
-        let what = "its last block is not the one that was committed last";
-        Err(damaged(self.directory, partition, start, what))
-    }
-}
-
-impl Blocks<'_> {
-    /// Unpacks the next block into `buffer`. `None` at the end, which is before the `end` asked
-    /// for if blocks are missing there: the caller knows what it waits for.
-    pub(super) fn next_into(
-        &mut self,
-        buffer: &mut Vec<u8>,
-    ) -> Result<Option<block::Header>, LogError> {
-        let (partition, expected) = (self.partition, self.expected);
-        let next = guarded(|| Ok(self.values.next().transpose()?))
-            .map_err(|error| read_failure(self.directory, partition, expected, error))?;
-        let Some((_, value)) = next else {
-            return Ok(None);
-        };
-        let header = block::unpack(value.value(), buffer)
-            .map_err(|what| damaged(self.directory, partition, expected, what))?;
-        if header.partition != partition || header.first_offset != expected || header.count == 0 {
-            let what = "a block is missing or in another's place";
-            return Err(damaged(self.directory, partition, expected, what));
-        }
-        self.expected = header.next_offset();
-        Ok(Some(header))
-    }
-}
-
 /// The error for a place in the log that does not hold what was written.
 pub(super) fn damaged(directory: &Path, partition: u32, offset: i64, what: &str) -> LogError {
     LogError::Damaged {
@@ -310,7 +239,7 @@ pub(super) fn damaged(directory: &Path, partition: u32, offset: i64, what: &str)
 }
 
 /// Takes the directory for this process.
-fn lock(directory: &Path) -> Result<File, LogError> {
+pub(super) fn lock(directory: &Path) -> Result<File, LogError> {
     let open = || File::create(directory.join(FILE_LOCK));
     let failed = |source| LogError::Open {
         directory: directory.to_path_buf(),
@@ -388,7 +317,7 @@ fn value_of(
 }
 
 /// Runs a call of redb and turns its panic, which a damaged file may cause, into an error.
-fn guarded<T>(call: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, redb::Error> {
+pub(super) fn guarded<T>(call: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, redb::Error> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
         let said = panic
             .downcast_ref::<String>()
@@ -424,7 +353,12 @@ fn open_failure(directory: &Path, error: redb::Error) -> LogError {
     }
 }
 
-fn read_failure(directory: &Path, partition: u32, offset: i64, error: redb::Error) -> LogError {
+pub(super) fn read_failure(
+    directory: &Path,
+    partition: u32,
+    offset: i64,
+    error: redb::Error,
+) -> LogError {
     match error {
         redb::Error::Corrupted(what) => damaged(directory, partition, offset, &what),
         redb::Error::PreviousIo => LogError::Interrupted {

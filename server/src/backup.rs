@@ -1,0 +1,133 @@
+//! `tallyflow backup DIR`: a copy of the log and of a whole checkpoint, also while the service runs.
+//!
+//! ```text
+//!  checkpoint ── files, then the manifest ──▶ DIR/checkpoints
+//!  log ── by the service itself, over control ──▶ DIR/log    up to what is durable then
+//!      └─ by this program, where none runs
+//! ```
+//!
+//! The checkpoint comes first, so the log has all that it has counted. Damage does not end it:
+//! what is whole is copied, and the end says that it is not all.
+//! Invariant: neither the key nor a token is ever copied.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use crate::checkpoint::{self, CheckpointError, LoadOptions, Place};
+use crate::cli::Args;
+use crate::source::LogError;
+use crate::source::embedded::{self, EmbeddedLog};
+use crate::{control, count, demo, plan, private};
+
+/// How often a checkpoint is begun anew whose files went while they were copied.
+const TRIES: usize = 10;
+
+/// Copies everything into a directory that is empty or not there.
+pub fn run(args: &Args, directory: &Path) -> anyhow::Result<()> {
+    let directory = std::path::absolute(directory).context("could not find the directory")?;
+    let data = plan::data_of(args);
+    let place = plan::checkpoints_of(args, &data);
+    let log = data.join(demo::LOG);
+    let has_log = embedded::is_log(&log);
+    let has_place = place.starts_with("s3://") || Path::new(&place).is_dir();
+    anyhow::ensure!(
+        has_log || has_place,
+        "there is neither a log nor a checkpoint in '{}': name the data directory with --data DIR",
+        data.display()
+    );
+    prepare(&directory)?;
+    let mut damaged = Vec::new();
+    if has_place {
+        let runtime = tokio::runtime::Runtime::new().context("could not start the runtime")?;
+        let from = Place::open(&place, runtime.handle().clone())?;
+        let to = directory.join(plan::CHECKPOINTS);
+        let to = Place::open(&to.display().to_string(), runtime.handle().clone())?;
+        damaged.extend(copy_checkpoint(&from, &to, has_log)?);
+    }
+    if has_log {
+        damaged.extend(copy_log(
+            &data,
+            &log,
+            &directory.join(demo::LOG),
+            &args.topic,
+        )?);
+    }
+    copy_mark(&data, &directory)?;
+    println!(
+        "the copy is in '{}'. It has neither the key nor a token: keep those elsewhere. A start \
+         from it without the key counts its log from the beginning, under a new key",
+        directory.display()
+    );
+    anyhow::ensure!(
+        damaged.is_empty(),
+        "what is damaged was left out of the copy: {}",
+        damaged.join("; ")
+    );
+    Ok(())
+}
+
+fn prepare(directory: &Path) -> anyhow::Result<()> {
+    let made = private::make_directory(directory);
+    made.with_context(|| format!("could not make '{}'", directory.display()))?;
+    let is_empty = fs::read_dir(directory).map(|mut entries| entries.next().is_none());
+    anyhow::ensure!(
+        is_empty.context("could not read the directory")?,
+        "'{}' is not empty: name a directory that is, or one that is not there",
+        directory.display()
+    );
+    Ok(())
+}
+
+/// The newest whole checkpoint, and the tick ceiling; what is damaged is given.
+fn copy_checkpoint(from: &Place, to: &Place, is_gapless: bool) -> anyhow::Result<Vec<String>> {
+    let options = LoadOptions {
+        threads: 1,
+        is_gapless,
+    };
+    for _ in 0..TRIES {
+        let loaded = match checkpoint::load(from, options) {
+            Ok(loaded) => loaded,
+            Err(error @ CheckpointError::NoneWhole { .. }) => return Ok(vec![error.to_string()]),
+            Err(error) => return Err(error.into()),
+        };
+        let damaged = loaded.damaged.iter().map(ToString::to_string).collect();
+        let Some((manifest, _)) = loaded.checkpoint else {
+            println!("there is no checkpoint yet");
+            return Ok(damaged);
+        };
+        if checkpoint::copy(from, to, &manifest)? {
+            count::copy_ceilings(from, to)?;
+            println!("checkpoint {} is copied", manifest.number);
+            return Ok(damaged);
+        }
+    }
+    anyhow::bail!("the checkpoints went while they were copied, {TRIES} times: try again")
+}
+
+fn copy_log(data: &Path, log: &Path, to: &Path, topic: &str) -> anyhow::Result<Vec<String>> {
+    let damaged = match EmbeddedLog::open(log, topic) {
+        Ok(log) => {
+            let damage = log.copy_to(to)?;
+            log.close()?;
+            damage.iter().map(ToString::to_string).collect()
+        }
+        Err(LogError::InUse { .. }) => {
+            let runs = || embedded::is_in_use(log);
+            control::ask_for_a_copy(data, to, runs)?
+        }
+        Err(error) => return Err(error.into()),
+    };
+    println!("the log is copied");
+    Ok(damaged)
+}
+
+/// A demo's copy is a demo's.
+fn copy_mark(data: &Path, to: &Path) -> anyhow::Result<()> {
+    let mark = data.join(demo::MARK);
+    if mark.exists() {
+        fs::copy(mark, to.join(demo::MARK)).context("could not copy the demo's mark")?;
+    }
+    Ok(())
+}
