@@ -297,6 +297,22 @@ pub struct Args {
     #[arg(value_delimiter = ',')]
     pub frame_origins: Vec<String>,
 
+    /// Connections that one address, or one /64 of IPv6, may have open at once [default: 1024, and
+    /// any number from loopback]
+    #[arg(long, env = "TALLYFLOW_CONNECTIONS_PER_ADDRESS", value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections_per_address: Option<u32>,
+
+    /// A proxy, or a network of proxies such as 10.0.0.0/8, that is believed whose requests it
+    /// brings (X-Forwarded-For, Forwarded); may be given more than once
+    #[arg(
+        long = "trusted-proxy",
+        env = "TALLYFLOW_TRUSTED_PROXY",
+        value_name = "CIDR"
+    )]
+    #[arg(value_delimiter = ',')]
+    pub trusted_proxies: Vec<String>,
+
     /// How the log lines look
     #[arg(
         long,

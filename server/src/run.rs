@@ -77,7 +77,11 @@ fn http_settings(args: &Args) -> anyhow::Result<http::Settings> {
         cors: http::Origins::parse(&args.cors_origins.join(","))?,
         frames: http::Origins::parse(&args.frame_origins.join(","))?,
         topic: args.topic.clone(),
-        ..http::Settings::default()
+        limits: http::Limits {
+            connections_per_address: args.connections_per_address.map(|it| it as usize),
+            trusted_proxies: http::networks(&args.trusted_proxies)?,
+            ..http::Limits::default()
+        },
     })
 }
 

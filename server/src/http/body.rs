@@ -3,10 +3,8 @@
 //! A body that comes slowly holds its connection and the memory that it has used so far, and
 //! nothing that another request waits for. No address takes more than a quarter of the memory.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
@@ -15,9 +13,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 use warp::http::StatusCode;
 use warp::http::header::{CONTENT_LENGTH, EXPECT, HeaderMap};
 
-use super::network::network;
 use super::problem::Problem;
 use super::settings::Limits;
+use super::shares::{Share, Shares};
 
 /// How long a body that is refused is still read; beyond it the connection is cut.
 const DISCARD_TIME: Duration = Duration::from_secs(2);
@@ -33,7 +31,7 @@ const GRACE: Duration = Duration::from_secs(10);
 const BYTES_PER_SECOND_MIN: u64 = 8 << 10;
 
 /// The part of the memory for bodies that one address may take.
-const SHARES: usize = 4;
+const ADDRESSES_MIN: usize = 4;
 
 /// A body, and its share of the memory for bodies.
 pub struct Body {
@@ -42,21 +40,10 @@ pub struct Body {
     _share: Share,
 }
 
-/// The memory of bodies in hand; clones share it.
-#[derive(Clone, Default)]
-pub struct Bodies(Arc<Mutex<Held>>);
-
-#[derive(Default)]
-struct Held {
-    bytes: usize,
-    by_network: HashMap<IpAddr, usize>,
-}
-
-/// What one body holds of it.
-struct Share {
-    bodies: Bodies,
-    network: IpAddr,
-    bytes: usize,
+/// The memory of all bodies in hand.
+pub fn bodies(limits: &Limits) -> Shares {
+    let all = limits.bodies_bytes_max;
+    Shares::new(all, all / ADDRESSES_MIN)
 }
 
 /// Reads the body of a request that came from an address.
@@ -65,7 +52,7 @@ pub async fn read<S, B>(
     from: IpAddr,
     headers: &HeaderMap,
     limits: &Limits,
-    bodies: &Bodies,
+    bodies: &Shares,
 ) -> Result<Body, Problem>
 where
     S: Stream<Item = Result<B, warp::Error>>,
@@ -77,11 +64,11 @@ where
     if announced.is_some_and(|length: usize| length > limits.body_bytes_max) {
         return Err(too_large(limits));
     }
-    let mut share = bodies.share(network(from));
+    let mut share = bodies.share(from);
     let capacity = announced
         .unwrap_or(0)
         .clamp(CAPACITY_BYTES.start, CAPACITY_BYTES.end);
-    share.grow(capacity, limits.bodies_bytes_max)?;
+    grow(&mut share, capacity)?;
     let mut bytes = Vec::with_capacity(capacity);
     let started_at = Instant::now();
     loop {
@@ -101,7 +88,7 @@ where
         if length > bytes.capacity() {
             // Twice as much each time, so that the bytes are moved about once.
             let capacity = length.max(2 * bytes.capacity()).min(limits.body_bytes_max);
-            share.grow(capacity - bytes.capacity(), limits.bodies_bytes_max)?;
+            grow(&mut share, capacity - bytes.capacity())?;
             bytes.reserve_exact(capacity - bytes.len());
         }
         bytes.put(chunk);
@@ -141,52 +128,14 @@ where
     let _ = timeout(DISCARD_TIME, discarding).await;
 }
 
-impl Bodies {
-    fn share(&self, network: IpAddr) -> Share {
-        Share {
-            bodies: self.clone(),
-            network,
-            bytes: 0,
-        }
-    }
-
-    fn held(&self) -> MutexGuard<'_, Held> {
-        // Numbers are whole whoever panicked while holding them.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Share {
-    fn grow(&mut self, bytes: usize, bytes_max: usize) -> Result<(), Problem> {
-        let mut held = self.bodies.held();
-        let mine = held.by_network.get(&self.network).copied();
-        let mine = mine.unwrap_or_default() + bytes;
-        if held.bytes + bytes > bytes_max || mine > bytes_max / SHARES {
-            return Err(Problem::busy(
-                "too-many-bodies",
-                "too much is being sent at once",
-                "send the same again in a moment, over fewer connections",
-            ));
-        }
-        held.bytes += bytes;
-        held.by_network.insert(self.network, mine);
-        self.bytes += bytes;
-        Ok(())
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        let mut held = self.bodies.held();
-        held.bytes -= self.bytes;
-        let mine = held.by_network.get_mut(&self.network).map(|mine| {
-            *mine -= self.bytes;
-            *mine
-        });
-        if mine == Some(0) {
-            held.by_network.remove(&self.network);
-        }
-    }
+fn grow(share: &mut Share, bytes: usize) -> Result<(), Problem> {
+    share.grow(bytes).map_err(|_| {
+        Problem::busy(
+            "too-many-bodies",
+            "too much is being sent at once",
+            "send the same again in a moment, over fewer connections",
+        )
+    })
 }
 
 fn too_slow(limits: &Limits) -> Problem {
@@ -218,28 +167,6 @@ fn too_large(limits: &Limits) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const MAX: usize = 400;
-
-    #[test]
-    fn one_address_takes_a_quarter_of_the_memory_for_bodies_and_gives_it_back() {
-        let bodies = Bodies::default();
-        let share = |from: &str| bodies.share(network(from.parse().expect("an address")));
-        let mut first = share("2001:db8::1");
-        assert!(first.grow(60, MAX).is_ok() && first.grow(41, MAX).is_err());
-        let mut neighbour = share("2001:db8::2");
-        assert!(neighbour.grow(41, MAX).is_err(), "it is the same /64");
-        let others = ["192.0.2.1", "192.0.2.2", "192.0.2.3"];
-        let mut others = others.map(share);
-        assert!(others.iter_mut().all(|other| other.grow(100, MAX).is_ok()));
-        let mut last = share("192.0.2.4");
-        assert!(last.grow(41, MAX).is_err(), "400 are the bound of all");
-        drop(first);
-        assert!(last.grow(41, MAX).is_ok());
-        drop((neighbour, others, last));
-        let held = bodies.held();
-        assert!(held.bytes == 0 && held.by_network.is_empty());
-    }
 
     #[test]
     fn what_comes_at_the_least_rate_may_go_on() {

@@ -11,6 +11,14 @@ pub enum HttpError {
         /// What was given.
         origin: String,
     },
+    /// A network that is none.
+    #[error(
+        "'{network}' is no network: write --trusted-proxy as 10.0.0.0/8, 2001:db8::/32 or 127.0.0.1"
+    )]
+    Network {
+        /// What was given.
+        network: String,
+    },
     /// The address cannot be had.
     #[error("cannot listen on {listen}: is another server running there? choose another --listen")]
     Bind {

@@ -13,12 +13,15 @@ use warp::http::header::{
 use warp::http::{Method, Request, StatusCode};
 use warp::reply::Response;
 
+use super::forwarded::{self, is_trusted};
+use super::held::{HasBody, Held};
 use super::metrics::count_request;
 use super::problem::Problem;
 use super::routes::{Api, Route};
 use super::rules;
 use super::server::{Arrival, State};
 use super::settings::Origins;
+use super::shares::{Refused, Share};
 use super::socket::Connection;
 
 /// What a browser may do with an answer that is not the page: what the page's modules need, of
@@ -26,23 +29,63 @@ use super::socket::Connection;
 const CONTENT_POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'none'; \
     object-src 'none'; frame-ancestors 'none'";
 
-/// Answers a request.
+/// What tells the health of the service is answered to everybody, however many they are.
+const HEALTH: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// An answer as it is sent: a request that came through a proxy counts as long.
+pub type Sent = warp::http::Response<Held<<Response as HasBody>::Body, Option<Share>>>;
+
+/// Answers a request. Where its connection has no place, only what asks for health is answered.
 pub async fn pass(
     state: &State,
     api: &Api,
     connection: Arc<Connection>,
     request: Request<Incoming>,
+    refused: Option<Refused>,
+) -> Sent {
+    let peer = connection.from();
+    let proxies = &state.settings.limits.trusted_proxies;
+    let client = forwarded::client(peer, proxies, request.headers());
+    let share = match refused {
+        _ if asks_for_health(&request) => Ok(None),
+        Some(refused) => Err(state.places.problem(refused)),
+        None if is_trusted(peer, proxies) => state.places.request(client).map(Some),
+        None => Ok(None),
+    };
+    let arrival = Arrival { connection, client };
+    let (share, problem) = match share {
+        Ok(share) => (share, None),
+        Err(problem) => (None, Some(problem)),
+    };
+    let response = answered(state, api, arrival, request, problem).await;
+    response.map(|body| Held::new(body, share))
+}
+
+/// Whether a request asks for the health of the service.
+fn asks_for_health<B>(request: &Request<B>) -> bool {
+    HEALTH.contains(&request.uri().path())
+}
+
+/// The answer to a request, or the problem that is in its way, with the headers of all answers.
+async fn answered(
+    state: &State,
+    api: &Api,
+    arrival: Arrival,
+    request: Request<Incoming>,
+    problem: Option<Problem>,
 ) -> Response {
+    let client = arrival.client;
     let route = Route::of(request.uri().path());
     let method = request.method().clone();
     let origin = request.headers().get(ORIGIN).cloned();
     let is_loopback = state.settings.is_loopback();
-    let mut response = match rules::check_name(is_loopback, request.uri(), request.headers()) {
-        Ok(()) => answer(api, route, connection.clone(), request).await,
+    let named = rules::check_name(is_loopback, request.uri(), request.headers());
+    let mut response = match problem.map_or(named, Err) {
+        Ok(()) => answer(api, route, arrival, request).await,
         Err(problem) => problem.into(),
     };
     if response.status() == StatusCode::UNAUTHORIZED {
-        state.failures.note(connection.from()).await;
+        state.failures.note(client).await;
     }
     let headers = response.headers_mut();
     state.settings.cors.allow(origin.as_ref(), headers);
@@ -65,7 +108,7 @@ pub async fn pass(
 async fn answer(
     api: &Api,
     route: Option<&Route>,
-    connection: Arc<Connection>,
+    arrival: Arrival,
     request: Request<Incoming>,
 ) -> Response {
     let method = request.method();
@@ -78,12 +121,12 @@ async fn answer(
         .into(),
         Some(route) if !route.allows(method) => not_allowed(route),
         Some(_) if method == Method::OPTIONS => Response::default(),
-        Some(_) => ask(api, connection, request).await,
+        Some(_) => ask(api, arrival, request).await,
     }
 }
 
-async fn ask(api: &Api, connection: Arc<Connection>, mut request: Request<Incoming>) -> Response {
-    request.extensions_mut().insert(Arrival { connection });
+async fn ask(api: &Api, arrival: Arrival, mut request: Request<Incoming>) -> Response {
+    request.extensions_mut().insert(arrival);
     if request.method() == Method::HEAD {
         // hyper knows what was asked and sends the head alone.
         *request.method_mut() = Method::GET;

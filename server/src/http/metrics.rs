@@ -54,7 +54,7 @@ pub struct Metrics {
     pub streams_dropped: Counter,
     /// Connections that are open.
     pub connections_open: Gauge,
-    /// Connections answered 503 for being too many.
+    /// Connections without a place.
     pub connections_refused: Counter,
 }
 
@@ -163,7 +163,7 @@ fn describe() {
     );
     describe_counter!(
         "tallyflow_connections_refused_total",
-        "connections beyond the limit"
+        "connections that got no place: too many, of one address or of all"
     );
     describe_gauge!("tallyflow_streams_open", "open streams");
     describe_gauge!("tallyflow_connections_open", "open connections");

@@ -1,7 +1,7 @@
 //! HTTP: what is published goes out as JSON and as a stream of events, votes come in.
 //!
 //! ```text
-//! socket → server (accept) → gate (paths, methods, headers) → routes ─┬→ answers, status → one tick's JSON
+//! socket → server (accept) → places → gate (paths, methods, headers) → routes ─┬→ answers, status → one tick's JSON
 //!                                                                     ├→ stream → frames, shared
 //!                                                                     └→ votes → the log
 //! ```
@@ -11,7 +11,7 @@
 pub use error::HttpError;
 pub use operations::Places;
 pub use server::{Parts, serve};
-pub use settings::{Origins, Settings};
+pub use settings::{Limits, Origins, Settings, networks};
 pub use status::{Demo, OperatingFacts, PartitionExtent, StatusSource};
 
 mod answers;
@@ -21,20 +21,24 @@ mod error;
 mod etag;
 mod failures;
 mod files;
+mod forwarded;
 mod front;
 mod gate;
+mod held;
 mod lines;
 mod metrics;
 mod network;
 mod open_files;
 mod openapi;
 mod operations;
+mod places;
 mod problem;
 mod query;
 mod routes;
 mod rules;
 mod server;
 mod settings;
+mod shares;
 mod socket;
 mod status;
 mod stream;

@@ -71,6 +71,11 @@ impl Problem {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, kind, title, detail).retry_after(1)
     }
 
+    /// 429 for who takes more than its share.
+    pub fn too_many(kind: &str, title: &'static str, detail: impl ToString) -> Problem {
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, kind, title, detail).retry_after(1)
+    }
+
     /// 503 while the start is not over.
     pub fn catching_up(progress: &Progress) -> Problem {
         let detail = match progress.share {

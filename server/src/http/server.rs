@@ -1,13 +1,13 @@
 //! The accept loop: sockets come in, each becomes a task that answers its requests.
 //!
 //! warp's own server sets no `TCP_NODELAY`, no limit on connections and none on the time that a
-//! request's head may take; this one does. Beyond the limit a connection is answered 503 rather
-//! than left to wait. At the end it takes no more, lets what is being answered finish, and
+//! request's head may take; this one does. A connection that gets no place is told so at the door
+//! rather than left to wait, and asks for the service's health even there. At the end it takes no more, lets what is being answered finish, and
 //! returns within the time that the settings give.
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,22 +17,22 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use warp::http::Request;
-use warp::reply::Response;
 
-use super::body::Bodies;
+use super::body;
 use super::error::HttpError;
 use super::failures::Failures;
 use super::front::FrontPage;
 use super::gate;
 use super::metrics::{self, Metrics};
 use super::open_files;
-use super::problem::Problem;
+use super::places::{Admission, Place, Places};
 use super::routes::{self, Api};
 use super::settings::Settings;
+use super::shares::{Refused, Share, Shares};
 use super::socket::{Connection, Socket};
 use super::status::StatusSource;
 use super::stream::Streams;
@@ -44,11 +44,8 @@ use crate::token::Token;
 /// The most that a connection's head, and the frames that wait in it, take.
 const BUFFER_BYTES_MAX: usize = 64 << 10;
 
-/// How many connections beyond the limit are told so at once; the rest is closed without a word.
-const REFUSALS_MAX: usize = 64;
-
-/// How long telling one takes at most.
-const REFUSAL_TIME: Duration = Duration::from_secs(2);
+/// How long a connection without a place is heard and answered at most.
+const DOOR_TIME: Duration = Duration::from_secs(2);
 
 /// How long accepting rests after an error such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -97,10 +94,12 @@ pub struct State {
     pub metrics: Metrics,
     /// What renders it.
     pub recorder: Option<PrometheusHandle>,
+    /// Places of connections.
+    pub places: Arc<Places>,
     /// Requests that may write now.
     pub writes: Arc<Semaphore>,
     /// The memory of bodies in hand.
-    pub bodies: Bodies,
+    pub bodies: Shares,
 }
 
 /// What a request is besides its method, path and headers.
@@ -108,6 +107,8 @@ pub struct State {
 pub struct Arrival {
     /// The connection that it came by.
     pub connection: Arc<Connection>,
+    /// Whose it is: the connection's peer, or whom a trusted proxy names.
+    pub client: IpAddr,
 }
 
 struct Server {
@@ -129,8 +130,6 @@ pub async fn serve(
         api: routes::api(state.clone()),
         state,
     });
-    let places = Arc::new(Semaphore::new(connections_max));
-    let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
     let mut tasks = JoinSet::new();
     let recorder = server.state.recorder.clone();
     let mut upkeep = tokio::time::interval(UPKEEP_EVERY);
@@ -147,14 +146,17 @@ pub async fn serve(
             () = ended(&mut shutdown) => break,
         };
         match accepted {
-            Ok((stream, peer)) => match places.clone().try_acquire_owned() {
-                Ok(place) => {
+            Ok((stream, peer)) => match server.state.places.admit(peer.ip()) {
+                Admission::Place(place) => {
                     let talk = server
                         .clone()
                         .converse(stream, peer, place, shutdown.clone());
                     drop(tasks.spawn(talk));
                 }
-                Err(_) => server.refuse(stream, &refusals),
+                Admission::Door(place, refused) => {
+                    drop(tasks.spawn(server.clone().refuse(stream, peer, place, refused)));
+                }
+                Admission::Closed => server.state.metrics.connections_refused.increment(1),
             },
             Err(error) => rest_after(&error).await,
         }
@@ -181,7 +183,9 @@ fn state(parts: Parts, connections_max: usize, shutdown: watch::Receiver<bool>) 
     let (publisher, status) = (parts.publisher.clone(), parts.status.clone());
     State {
         streams: Arc::new(Streams::new(publisher, status, shutdown, streams_max)),
+        places: Arc::new(Places::new(connections_max, limits)),
         writes: Arc::new(Semaphore::new(limits.writes_max)),
+        bodies: body::bodies(limits),
         front: Arc::default(),
         settings: Arc::new(parts.settings),
         token: parts.token,
@@ -192,7 +196,6 @@ fn state(parts: Parts, connections_max: usize, shutdown: watch::Receiver<bool>) 
         failures: Failures::default(),
         metrics: Metrics::default(),
         recorder,
-        bodies: Bodies::default(),
     }
 }
 
@@ -202,7 +205,7 @@ impl Server {
         self: Arc<Self>,
         stream: TcpStream,
         peer: SocketAddr,
-        place: OwnedSemaphorePermit,
+        place: Place,
         mut shutdown: watch::Receiver<bool>,
     ) {
         // Frames are small and must not wait for the acknowledgement of the one before.
@@ -216,10 +219,13 @@ impl Server {
         let answer = service_fn(|request: Request<Incoming>| {
             let (state, api) = (&self.state, &self.api);
             let connection = connection.clone();
-            async move { Ok::<_, Infallible>(gate::pass(state, api, connection, request).await) }
+            async move { Ok::<_, Infallible>(gate::pass(state, api, connection, request, None).await) }
         });
-        let conversation =
-            http(limits.header_timeout).serve_connection(TokioIo::new(socket), answer);
+        let header_timeout = match self.state.places.is_crowded() {
+            true => limits.crowded_header_timeout,
+            false => limits.header_timeout,
+        };
+        let conversation = http(header_timeout).serve_connection(TokioIo::new(socket), answer);
         let mut conversation = std::pin::pin!(conversation);
         let result = tokio::select! {
             result = conversation.as_mut() => result,
@@ -235,27 +241,31 @@ impl Server {
         drop(place);
     }
 
-    /// Tells a connection beyond the limit that it is one.
-    fn refuse(&self, stream: TcpStream, refusals: &Arc<Semaphore>) {
+    /// Hears one request of a connection that has no place: one about health is answered, any
+    /// other is told why not.
+    async fn refuse(
+        self: Arc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        place: Share,
+        refused: Refused,
+    ) {
         self.state.metrics.connections_refused.increment(1);
-        let Ok(place) = refusals.clone().try_acquire_owned() else {
-            return;
-        };
-        let answer = service_fn(async |_: Request<Incoming>| {
-            Ok::<_, Infallible>(Response::from(Problem::busy(
-                "too-many-connections",
-                "too many connections are open",
-                "connect again in a moment",
-            )))
+        let connection = Arc::new(Connection::new(peer.ip()));
+        let answer = service_fn(|request: Request<Incoming>| {
+            let (state, api) = (&self.state, &self.api);
+            let connection = connection.clone();
+            async move {
+                let answer = gate::pass(state, api, connection, request, Some(refused));
+                Ok::<_, Infallible>(answer.await)
+            }
         });
-        tokio::spawn(async move {
-            let told = http(REFUSAL_TIME)
-                .keep_alive(false)
-                .serve_connection(TokioIo::new(stream), answer);
-            // Whether it heard us or not, it goes.
-            let _ = timeout(REFUSAL_TIME, told).await;
-            drop(place);
-        });
+        let told = http(DOOR_TIME)
+            .keep_alive(false)
+            .serve_connection(TokioIo::new(stream), answer);
+        // Whether it heard us or not, it goes.
+        let _ = timeout(DOOR_TIME, told).await;
+        drop(place);
     }
 }
 

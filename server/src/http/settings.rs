@@ -3,9 +3,10 @@
 //! A value that the command line fills in once. Everything that a stranger can make grow has
 //! its limit here.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpSocket};
 
 use super::HttpError;
@@ -16,6 +17,10 @@ const BACKLOG: u32 = 4096;
 /// The most that the kernel keeps for a connection that does not drain: enough for tens of
 /// frames over a long line, and few enough that thousands of slow ones do not take the machine.
 const SEND_BUFFER_BYTES: u32 = 256 << 10;
+
+/// Open connections of one address where nothing else is said: a large school, and a sixteenth of
+/// all, so that it takes sixteen addresses to take all.
+pub const CONNECTIONS_PER_ADDRESS: usize = 1024;
 
 /// The settings of the HTTP server.
 #[derive(Clone, Debug)]
@@ -49,6 +54,13 @@ pub enum Origins {
 pub struct Limits {
     /// Open connections; further ones are answered 503. Lowered to what the machine allows.
     pub connections_max: usize,
+    /// Open connections of one address, or of one /64 of IPv6; further ones are answered 429. By
+    /// default [`CONNECTIONS_PER_ADDRESS`], and none for loopback, from where a proxy that was not
+    /// named brings everybody.
+    pub connections_per_address: Option<usize>,
+    /// Proxies that are believed whose requests they bring, and that may have any number of
+    /// connections; each client then has so many requests at once.
+    pub trusted_proxies: Vec<IpNet>,
     /// Open streams; further ones are answered 503. Fewer than connections, so that votes and
     /// questions still get in.
     pub streams_max: usize,
@@ -61,6 +73,8 @@ pub struct Limits {
     pub writes_max: usize,
     /// How long a request's head may take, and a connection may be idle.
     pub header_timeout: Duration,
+    /// The same while most connections are taken.
+    pub crowded_header_timeout: Duration,
     /// How long a body may take; one that comes very slowly gets less.
     pub body_timeout: Duration,
     /// How long a connection may take nothing of what it asked for, before it is dropped.
@@ -73,11 +87,14 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             connections_max: 16_384,
+            connections_per_address: None,
+            trusted_proxies: Vec::new(),
             streams_max: 15_360,
             body_bytes_max: 8 << 20,
             bodies_bytes_max: 128 << 20,
             writes_max: 128,
             header_timeout: Duration::from_secs(30),
+            crowded_header_timeout: Duration::from_secs(5),
             body_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_secs(30),
             shutdown_timeout: Duration::from_secs(3),
@@ -126,6 +143,22 @@ impl Origins {
             Origins::Listed(origins)
         })
     }
+}
+
+/// Reads networks such as `10.0.0.0/8`; a single address is a network of its own.
+pub fn networks(texts: &[String]) -> Result<Vec<IpNet>, HttpError> {
+    let parse = |text: &String| {
+        let address = || {
+            Some(IpNet::from(
+                text.trim().parse::<IpAddr>().ok()?.to_canonical(),
+            ))
+        };
+        let network = text.trim().parse().ok().or_else(address);
+        network.ok_or_else(|| HttpError::Network {
+            network: text.clone(),
+        })
+    };
+    texts.iter().map(parse).collect()
 }
 
 impl Settings {
@@ -178,6 +211,20 @@ mod tests {
         }
         for listen in ["0.0.0.0:8080", "[::]:8080", "192.168.1.5:8080"] {
             assert!(!is_loopback(listen), "{listen}");
+        }
+    }
+
+    #[test]
+    fn networks_have_a_length_or_are_addresses() {
+        let read = |text: &str| {
+            let network = networks(&[text.to_string()]).ok()?;
+            Some(network[0].to_string())
+        };
+        assert_eq!(read("10.0.0.0/8").as_deref(), Some("10.0.0.0/8"));
+        assert_eq!(read("127.0.0.1").as_deref(), Some("127.0.0.1/32"));
+        assert_eq!(read(" 2001:db8::/32").as_deref(), Some("2001:db8::/32"));
+        for text in ["", "proxy", "10.0.0.0/33", "10.0.0/8"] {
+            assert_eq!(read(text), None, "{text}");
         }
     }
 

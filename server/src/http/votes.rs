@@ -134,7 +134,7 @@ where
     if state.memory.is_full() {
         return Err(memory_full());
     }
-    let (limits, from) = (&state.settings.limits, arrival.connection.from());
+    let (limits, from) = (&state.settings.limits, arrival.client);
     let body = body::read(body, from, headers, limits, &state.bodies).await?;
     let Ok(writing) = state.writes.clone().try_acquire_owned() else {
         return Err(Problem::busy(

@@ -6,6 +6,7 @@
 
 mod conditional;
 mod crash;
+mod crowds;
 mod damaged;
 mod damaged_starts;
 mod database;

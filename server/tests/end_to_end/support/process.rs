@@ -34,6 +34,8 @@ pub struct Home {
     directory: TempDir,
     /// Whether its servers are given the token of the tests.
     has_token: bool,
+    /// How many files its servers may open, if not as many as the tests.
+    files_max: Option<u32>,
 }
 
 impl Home {
@@ -43,6 +45,7 @@ impl Home {
         let home = Home {
             directory,
             has_token: true,
+            files_max: None,
         };
         home.write_register(&votes::register());
         home
@@ -52,6 +55,14 @@ impl Home {
     pub fn without_token(self) -> Home {
         Home {
             has_token: false,
+            ..self
+        }
+    }
+
+    /// The same for servers that may open so many files, and so have fewer places.
+    pub fn with_files(self, files_max: u32) -> Home {
+        Home {
+            files_max: Some(files_max),
             ..self
         }
     }
@@ -77,8 +88,12 @@ impl Home {
     /// What starts a server here with flags.
     pub fn command(&self, flags: &[&str]) -> Command {
         // Under a mask that hides nothing, since the server is to hide what it writes by itself.
+        let mut script = "umask 000; exec \"$@\"".to_string();
+        if let Some(files_max) = self.files_max {
+            script.insert_str(0, &format!("ulimit -n {files_max}; "));
+        }
         let mut command = Command::new("sh");
-        command.args(["-c", "umask 000; exec \"$@\"", "tallyflow"]);
+        command.args(["-c", &script, "tallyflow"]);
         command.arg(env!("CARGO_BIN_EXE_tallyflow"));
         command.current_dir(self.path());
         for (name, _) in std::env::vars().filter(|(name, _)| is_ours(name)) {
@@ -265,6 +280,7 @@ impl Server {
         let empty = Home {
             directory: tempfile::tempdir().expect("a temporary directory"),
             has_token: self.home.has_token,
+            files_max: None,
         };
         std::mem::replace(&mut self.home, empty)
     }

@@ -34,12 +34,17 @@ impl Stream {
 
     /// Subscribes to a server that may be gone, or not ready.
     pub fn try_open(address: SocketAddr, query: &str, last: Option<&str>) -> io::Result<Stream> {
-        let mut socket = TcpStream::connect(address)?;
-        socket.set_read_timeout(Some(DEADLINE))?;
         let last = last
             .map(|id| format!("Last-Event-ID: {id}\r\n"))
             .unwrap_or_default();
-        let head = format!("GET /api/v1/stream{query} HTTP/1.1\r\nHost: {address}\r\n{last}\r\n");
+        Stream::try_open_with(address, query, &last)
+    }
+
+    /// Subscribes with lines of headers.
+    pub fn try_open_with(address: SocketAddr, query: &str, lines: &str) -> io::Result<Stream> {
+        let mut socket = TcpStream::connect(address)?;
+        socket.set_read_timeout(Some(DEADLINE))?;
+        let head = format!("GET /api/v1/stream{query} HTTP/1.1\r\nHost: {address}\r\n{lines}\r\n");
         socket.write_all(head.as_bytes())?;
         let mut reader = BufReader::new(socket);
         let (status, _) = read_head(&mut reader)?;
