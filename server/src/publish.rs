@@ -23,18 +23,20 @@ use tokio::time::Instant;
 use crate::told::Told;
 use crate::warnings::Warnings;
 
+mod budget;
 mod disclose;
 mod history;
 mod once;
 mod progress;
 mod tick;
 
+pub use budget::{Budget, Full};
 use disclose::{DisclosureError, PublicSide};
 use history::History;
 pub use history::{Since, merge};
 pub use progress::{PartitionProgress, Progress};
 pub(crate) use tick::json;
-pub use tick::{Delta, Question, Tick};
+pub use tick::{Delta, Question, Tick, Unanswered};
 
 /// Changes are kept for at least so long: a phone that was in a tunnel resumes without a reset.
 pub const CHANGES_KEPT: Duration = Duration::from_secs(75);
@@ -56,6 +58,7 @@ struct Shared {
     progress: ArcSwap<Progress>,
     /// Where the public is not shown everything.
     public: Option<Public>,
+    budget: Budget,
 }
 
 struct Public {
@@ -114,6 +117,7 @@ impl Publisher {
                 ready: AtomicBool::new(false),
                 progress: ArcSwap::default(),
                 public,
+                budget: Budget::default(),
             }),
         }
     }
@@ -141,7 +145,7 @@ impl Publisher {
         if let Some(before) = self.shared.current.load_full() {
             check_forward(before.snapshot(), &snapshot);
         }
-        let tick = Tick::new(snapshot);
+        let tick = Tick::new(snapshot, self.shared.budget.clone());
         // The history first: whoever sees the tick finds the changes that lead to it.
         if self.shared.ready.load(Ordering::Acquire) {
             self.history().push(tick.number(), started_at, changes);
@@ -149,8 +153,10 @@ impl Publisher {
             self.history().restart(tick.number());
         }
         let number = tick.number();
-        self.shared.current.store(Some(Arc::new(tick)));
+        let before = self.shared.current.swap(Some(Arc::new(tick)));
         self.shared.ticks.send_replace(number);
+        // A quiet contest's stream may stand at a tick for hours, and needs none of its answers.
+        before.iter().for_each(|tick| tick.end());
         metrics::histogram!("tallyflow_publish_seconds").record(started_at.elapsed().as_secs_f64());
     }
 
@@ -190,6 +196,11 @@ impl Publisher {
             public.full.set_ready();
         }
         self.shared.ready.store(true, Ordering::Release);
+    }
+
+    /// The memory of what is encoded.
+    pub fn budget(&self) -> &Budget {
+        &self.shared.budget
     }
 
     /// How far the start has come.

@@ -15,7 +15,7 @@ use super::etag;
 use super::problem::Problem;
 use super::query::Query;
 use super::server::State;
-use crate::publish::{Question, Tick};
+use crate::publish::{Full, Question, Tick, Unanswered};
 
 /// The content type of every answer.
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -138,6 +138,11 @@ pub fn contest(tick: &Tick, query: &Query) -> Result<String, Problem> {
         .map_err(unknown)
 }
 
+/// Counts an answer that was made for one who asks, unless there is no room for it.
+pub fn counted(state: &State, body: Bytes) -> Result<Bytes, Problem> {
+    state.publisher.budget().make(|| Ok(body)).map_err(full)
+}
+
 /// An answer that nobody may keep.
 pub fn fresh(content_type: HeaderValue, body: Bytes) -> Response {
     let mut response = Response::new(body.into());
@@ -166,6 +171,23 @@ pub fn tagged(content_type: HeaderValue, body: Bytes, tag: &str, asked: &HeaderM
     response
 }
 
+/// Why there is no answer, for the caller.
+pub fn unanswered(unanswered: Unanswered) -> Problem {
+    match unanswered {
+        Unanswered::Unknown(unknown) => self::unknown(unknown),
+        Unanswered::Full => full(Full),
+    }
+}
+
+/// There is no room for another answer, for the caller.
+pub fn full(_: Full) -> Problem {
+    Problem::busy(
+        "too-many-answers",
+        "too many answers are being sent to slow readers",
+        "ask again in a moment",
+    )
+}
+
 /// Why the snapshot has no answer, for the caller.
 pub fn unknown(unknown: Unknown) -> Problem {
     match unknown {
@@ -192,6 +214,6 @@ pub fn unknown(unknown: Unknown) -> Problem {
 }
 
 fn answer(tick: &Tick, question: Question, headers: &HeaderMap) -> Result<Response, Problem> {
-    let body = tick.answer(question).map_err(unknown)?;
+    let body = tick.answer(question).map_err(unanswered)?;
     Ok(tagged(JSON, body, tick.etag(), headers))
 }

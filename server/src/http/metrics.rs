@@ -52,6 +52,8 @@ pub struct Metrics {
     pub streams_open: Gauge,
     /// Subscribers that took nothing for too long and were dropped.
     pub streams_dropped: Counter,
+    /// Connections that took a whole answer too slowly and were cut.
+    pub answers_cut: Counter,
     /// Connections that are open.
     pub connections_open: Gauge,
     /// Connections without a place.
@@ -65,6 +67,7 @@ impl Default for Metrics {
             frames_sent: counter!("tallyflow_frames_sent_total"),
             streams_open: gauge!("tallyflow_streams_open"),
             streams_dropped: counter!("tallyflow_streams_dropped_total"),
+            answers_cut: counter!("tallyflow_answers_cut_total"),
             connections_open: gauge!("tallyflow_connections_open"),
             connections_refused: counter!("tallyflow_connections_refused_total"),
         }
@@ -91,7 +94,8 @@ pub fn metrics(state: &State, _: &Query, _: &HeaderMap) -> Result<Response, Prob
         .map(PrometheusHandle::render)
         .unwrap_or_default();
     let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    Ok(answers::fresh(content_type, text.into()))
+    let body = answers::counted(state, text.into())?;
+    Ok(answers::fresh(content_type, body))
 }
 
 /// Takes over what the newest tick and the log know.
@@ -106,6 +110,7 @@ fn read_tick(state: &State) {
             .set(partition.next_offset as f64);
     }
     gauge!("tallyflow_log_reachable").set(f64::from(u8::from(operations.log.error.is_none())));
+    gauge!("tallyflow_encoded_bytes").set(state.publisher.budget().used() as f64);
     gauge!("tallyflow_ready").set(f64::from(u8::from(state.publisher.is_ready())));
     let Some(tick) = tick else {
         return;
@@ -160,6 +165,14 @@ fn describe() {
     describe_counter!(
         "tallyflow_streams_dropped_total",
         "subscribers dropped for taking nothing"
+    );
+    describe_counter!(
+        "tallyflow_answers_cut_total",
+        "connections cut for taking an answer too slowly"
+    );
+    describe_gauge!(
+        "tallyflow_encoded_bytes",
+        "memory of answers and frames that are kept or being sent"
     );
     describe_counter!(
         "tallyflow_connections_refused_total",

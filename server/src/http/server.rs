@@ -33,7 +33,7 @@ use super::places::{Admission, Place, Places};
 use super::routes::{self, Api};
 use super::settings::Settings;
 use super::shares::{Refused, Share, Shares};
-use super::socket::{Connection, Socket};
+use super::socket::{Connection, Patience, Socket};
 use super::status::StatusSource;
 use super::stream::Streams;
 use crate::memory::Memory;
@@ -41,8 +41,9 @@ use crate::publish::Publisher;
 use crate::source::Writer;
 use crate::token::Token;
 
-/// The most that a connection's head, and the frames that wait in it, take.
-const BUFFER_BYTES_MAX: usize = 64 << 10;
+/// The most that a connection's head, and the frames that wait in it, take: with 16,384 heads that
+/// never end 256 MiB.
+const BUFFER_BYTES_MAX: usize = 16 << 10;
 
 /// How long a connection without a place is heard and answered at most.
 const DOOR_TIME: Duration = Duration::from_secs(2);
@@ -215,7 +216,8 @@ impl Server {
         let limits = &self.state.settings.limits;
         let connection = Arc::new(Connection::new(peer.ip()));
         let metrics = self.state.metrics.clone();
-        let socket = Socket::new(stream, connection.clone(), metrics, limits.stall_timeout);
+        let patience = Patience::new(limits, self.state.publisher.budget().clone());
+        let socket = Socket::new(stream, connection.clone(), metrics, patience);
         let answer = service_fn(|request: Request<Incoming>| {
             let (state, api) = (&self.state, &self.api);
             let connection = connection.clone();

@@ -14,9 +14,12 @@ use super::HttpError;
 /// The sockets that wait to be accepted; the kernel caps it at `somaxconn`.
 const BACKLOG: u32 = 4096;
 
-/// The most that the kernel keeps for a connection that does not drain: enough for tens of
-/// frames over a long line, and few enough that thousands of slow ones do not take the machine.
+/// The most that the kernel keeps for a connection: what is under way over a long line.
 const SEND_BUFFER_BYTES: u32 = 256 << 10;
+
+/// The most of it that is not under way yet, which is all that it keeps for one that does not read:
+/// with 16,384 of them 256 MiB.
+const UNSENT_BYTES: u32 = 16 << 10;
 
 /// Open connections of one address where nothing else is said: a large school, and a sixteenth of
 /// all, so that it takes sixteen addresses to take all.
@@ -79,6 +82,9 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// How long a connection may take nothing of what it asked for, before it is dropped.
     pub stall_timeout: Duration,
+    /// How long a connection may take for a whole answer, one that is no stream; less while many
+    /// do so.
+    pub answer_timeout: Duration,
     /// How long the end waits for requests that are being answered.
     pub shutdown_timeout: Duration,
 }
@@ -97,6 +103,7 @@ impl Default for Limits {
             crowded_header_timeout: Duration::from_secs(5),
             body_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_secs(30),
+            answer_timeout: Duration::from_secs(120),
             shutdown_timeout: Duration::from_secs(3),
         }
     }
@@ -175,8 +182,10 @@ impl Settings {
                 SocketAddr::V6(_) => TcpSocket::new_v6()?,
             };
             socket.set_reuseaddr(true)?;
-            // Accepted sockets inherit it.
+            // Accepted sockets inherit both.
             socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+            #[cfg(target_os = "linux")]
+            socket2::SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT_BYTES)?;
             socket.bind(self.listen)?;
             socket.listen(BACKLOG)
         };

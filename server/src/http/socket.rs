@@ -1,8 +1,11 @@
 //! A connection's socket that does not wait for ever: if its peer takes nothing of what is
-//! written for too long, writing fails, and the connection ends.
+//! written for too long, or does not take a whole answer in time, writing fails, and the
+//! connection ends.
 //!
-//! This is what bounds a slow subscriber in time; its memory is bounded by the buffers below
-//! (the kernel's) and above (hyper's), and by changes being merged while it does not drain.
+//! This is what bounds a slow reader in time. Its memory is bounded by the buffers below (the
+//! kernel's) and above (hyper's), by changes being merged while a subscriber does not drain, and by
+//! the [`Budget`] of all that is encoded: the fuller that is, the less time those have who are
+//! behind, so that they make room for others before others are refused.
 
 use std::io;
 use std::net::IpAddr;
@@ -14,9 +17,18 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::metrics::Metrics;
+use super::settings::Limits;
+use crate::publish::Budget;
+
+/// How often one that waits looks whether it still may: memory may have run short meanwhile.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How long one may be behind even when there is no memory left: whoever has a good line takes
+/// an answer in less.
+const BEHIND_MIN: Duration = Duration::from_secs(1);
 
 /// What is known of a connection while it lives.
 #[derive(Debug)]
@@ -30,9 +42,20 @@ pub struct Socket {
     stream: TcpStream,
     connection: Arc<Connection>,
     metrics: Metrics,
-    stall_timeout: Duration,
-    /// Runs while a write waits; made at the first stall, since most sockets never have one.
-    stalled: Option<Pin<Box<Sleep>>>,
+    patience: Patience,
+    /// Since when a write waits.
+    stalled_at: Option<Instant>,
+    /// Since when there is something that the peer has not taken.
+    behind_at: Option<Instant>,
+    /// Made at the first wait, since most sockets never have one.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// How long a peer may take.
+pub struct Patience {
+    stall: Duration,
+    whole: Duration,
+    budget: Budget,
 }
 
 impl Connection {
@@ -55,43 +78,96 @@ impl Connection {
     }
 }
 
+impl Patience {
+    /// As the limits say, and less the less memory is left.
+    pub fn new(limits: &Limits, budget: Budget) -> Patience {
+        Patience {
+            stall: limits.stall_timeout,
+            whole: limits.answer_timeout,
+            budget,
+        }
+    }
+
+    /// How long a peer may be behind; a subscriber for ever, as long as there is memory.
+    fn behind(&self, is_streaming: bool) -> Option<Duration> {
+        let pressure = self.budget.pressure();
+        if is_streaming && pressure == 0.0 {
+            return None;
+        }
+        Some(self.whole.mul_f64(1.0 - pressure).max(BEHIND_MIN))
+    }
+}
+
 impl Socket {
-    /// A socket whose writes fail once they have waited for `stall_timeout`.
+    /// A socket whose peer has so much time.
     pub fn new(
         stream: TcpStream,
         connection: Arc<Connection>,
         metrics: Metrics,
-        stall_timeout: Duration,
+        patience: Patience,
     ) -> Socket {
         Socket {
             stream,
             connection,
             metrics,
-            stall_timeout,
-            stalled: None,
+            patience,
+            stalled_at: None,
+            behind_at: None,
+            timer: None,
         }
     }
 
-    /// Passes a write's result on, unless it has waited too long.
+    /// Passes a write's result on, unless it comes too late.
     fn watch<T>(
         &mut self,
         cx: &mut Context<'_>,
         written: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.stalled = None;
-            return written;
+            self.stalled_at = None;
+            // One that never waited is not behind; the clock is asked for no one else.
+            if self.behind_at.is_none() || Instant::now() < self.deadline() {
+                return written;
+            }
+            return Poll::Ready(Err(self.cut()));
         }
-        let timeout = self.stall_timeout;
-        let timer = self
-            .stalled
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
-        ready!(timer.as_mut().poll(cx));
+        let now = Instant::now();
+        self.stalled_at.get_or_insert(now);
+        self.behind_at.get_or_insert(now);
+        loop {
+            let (now, deadline) = (Instant::now(), self.deadline());
+            if now >= deadline {
+                return Poll::Ready(Err(self.cut()));
+            }
+            let look_at = deadline.min(now + LOOK_EVERY);
+            let timer = self
+                .timer
+                .get_or_insert_with(|| Box::pin(sleep_until(look_at)));
+            if timer.is_elapsed() || timer.deadline() > look_at {
+                timer.as_mut().reset(look_at);
+            }
+            ready!(timer.as_mut().poll(cx));
+        }
+    }
+
+    /// Until when the peer must have taken what is written.
+    fn deadline(&self) -> Instant {
+        let is_streaming = self.connection.streaming.load(Ordering::Relaxed);
+        let stall = self.stalled_at.map(|at| at + self.patience.stall);
+        let behind = self.patience.behind(is_streaming);
+        let behind = self.behind_at.zip(behind).map(|(at, most)| at + most);
+        let far = || Instant::now() + LOOK_EVERY;
+        stall.into_iter().chain(behind).min().unwrap_or_else(far)
+    }
+
+    fn cut(&mut self) -> io::Error {
         if self.connection.streaming.swap(false, Ordering::Relaxed) {
             self.metrics.streams_dropped.increment(1);
             tracing::info!(peer = ?self.stream.peer_addr().ok(), "dropped a slow subscriber");
+        } else {
+            self.metrics.answers_cut.increment(1);
         }
-        Poll::Ready(Err(io::Error::from(io::ErrorKind::TimedOut)))
+        io::Error::from(io::ErrorKind::TimedOut)
     }
 }
 
@@ -129,6 +205,8 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper flushes when the kernel has all that it had.
+        self.behind_at = None;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
@@ -136,3 +214,6 @@ impl AsyncWrite for Socket {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -194,7 +194,8 @@ pub fn status(state: &State, _: &Query, _: &HeaderMap) -> Result<Response, Probl
         register_error: operations.register_error.map(|told| told.public),
         demo: operations.demo,
     };
-    Ok(answers::fresh(JSON, json(&status)))
+    let body = answers::counted(state, json(&status))?;
+    Ok(answers::fresh(JSON, body))
 }
 
 /// Says that the process is alive.

@@ -2,7 +2,8 @@
 //!
 //! In comes a key and a way to make its value; out goes the value that the first caller made,
 //! while callers of the same key wait for it. Bounded in entries and in bytes: beyond the bounds
-//! a value is made for its caller alone. Nothing is ever evicted; the whole goes with its tick.
+//! a value is made for its caller alone. Nothing is ever evicted; the whole goes with its tick, or
+//! before it, once nobody is expected to ask any more.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -18,6 +19,7 @@ pub struct Once<K, V> {
 }
 
 struct Kept<K, V> {
+    is_over: bool,
     bytes: usize,
     entries: HashMap<K, Arc<OnceLock<V>>>,
 }
@@ -26,6 +28,7 @@ impl<K: Eq + Hash + Clone, V: Clone> Once<K, V> {
     /// Keeps at most `entries_max` values, and takes no further ones at `bytes_max`.
     pub fn new(entries_max: usize, bytes_max: usize, weigh: fn(&V) -> Option<usize>) -> Self {
         let kept = Mutex::new(Kept {
+            is_over: false,
             bytes: 0,
             entries: HashMap::new(),
         });
@@ -52,13 +55,23 @@ impl<K: Eq + Hash + Clone, V: Clone> Once<K, V> {
         value.clone()
     }
 
+    /// Lets all values go, and keeps none from now on.
+    pub fn end(&self) {
+        let mut kept = self.lock();
+        kept.is_over = true;
+        let entries = std::mem::take(&mut kept.entries);
+        drop(kept);
+        drop(entries);
+    }
+
     fn entry(&self, key: &K) -> Arc<OnceLock<V>> {
         let mut kept = self.lock();
         if let Some(entry) = kept.entries.get(key) {
             return entry.clone();
         }
         let entry = Arc::new(OnceLock::new());
-        if kept.entries.len() < self.entries_max && kept.bytes < self.bytes_max {
+        let has_room = kept.entries.len() < self.entries_max && kept.bytes < self.bytes_max;
+        if has_room && !kept.is_over {
             kept.entries.insert(key.clone(), entry.clone());
         }
         entry
@@ -105,5 +118,15 @@ mod tests {
         assert_eq!(made(9, 2, &["aa", "b", "b", "aa"]), 3);
         // What is not worth a place takes none.
         assert_eq!(made(1, 9, &["", "", "a", "a"]), 3);
+    }
+
+    #[test]
+    fn after_the_end_nothing_is_kept() {
+        let once = Once::new(9, 9, |value: &Arc<str>| Some(value.len()));
+        let value = once.get_or_make("a", || "a".into());
+        once.end();
+        assert_eq!(Arc::strong_count(&value), 1);
+        let again = once.get_or_make("a", || "b".into());
+        assert_eq!((Arc::strong_count(&again), again.as_ref()), (1, "b"));
     }
 }

@@ -10,14 +10,15 @@ use dataflow::answer::StreamSnapshot;
 use dataflow::view::{Parent, Snapshot, Unknown};
 use serde::Serialize;
 
+use super::budget::{Budget, Full};
 use super::once::Once;
 
 /// The most encoded answers, and as many changes, that a tick keeps: enough for the usual
 /// questions and for the streams that resume after one and the same break.
 const ENCODED_MAX: usize = 1024;
 
-/// The most bytes that either takes; a tick lives as long as somebody sends from it.
-const ENCODED_BYTES_MAX: usize = 32 << 20;
+/// The most bytes that either takes: together a quarter of the memory for what is encoded.
+const KEPT_BYTES_MAX: usize = 16 << 20;
 
 /// A question that the snapshot answers, with everything that the answer depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -52,13 +53,35 @@ pub enum Question {
     },
 }
 
+/// Why a question has no answer.
+#[derive(Clone, Copy, Debug)]
+pub enum Unanswered {
+    /// What it asks for does not exist.
+    Unknown(Unknown),
+    /// There is no memory for another answer.
+    Full,
+}
+
+impl From<Unknown> for Unanswered {
+    fn from(unknown: Unknown) -> Unanswered {
+        Unanswered::Unknown(unknown)
+    }
+}
+
+impl From<Full> for Unanswered {
+    fn from(_: Full) -> Unanswered {
+        Unanswered::Full
+    }
+}
+
 /// A published tick.
 pub struct Tick {
     snapshot: Arc<Snapshot>,
     etag: String,
-    answers: Once<Question, Result<Bytes, Unknown>>,
+    budget: Budget,
+    answers: Once<Question, Result<Bytes, Unanswered>>,
     /// What a stream begins with, by contest.
-    beginnings: Once<Arc<str>, Result<Bytes, Unknown>>,
+    beginnings: Once<Arc<str>, Result<Bytes, Unanswered>>,
     /// Changes up to this tick, by contest and the tick before them.
     deltas: Once<(Arc<str>, u64), Delta>,
 }
@@ -75,13 +98,14 @@ pub enum Delta {
 }
 
 impl Tick {
-    pub(super) fn new(snapshot: Arc<Snapshot>) -> Tick {
+    pub(super) fn new(snapshot: Arc<Snapshot>, budget: Budget) -> Tick {
         Tick {
             etag: etag(&snapshot),
             snapshot,
-            answers: Once::new(ENCODED_MAX, ENCODED_BYTES_MAX, weigh_answer),
-            beginnings: Once::new(ENCODED_MAX, ENCODED_BYTES_MAX, weigh_answer),
-            deltas: Once::new(ENCODED_MAX, ENCODED_BYTES_MAX, |delta| match delta {
+            budget,
+            answers: Once::new(ENCODED_MAX, KEPT_BYTES_MAX, weigh_answer),
+            beginnings: Once::new(ENCODED_MAX, KEPT_BYTES_MAX, weigh_answer),
+            deltas: Once::new(ENCODED_MAX, KEPT_BYTES_MAX, |delta| match delta {
                 Delta::Frame(frame) => Some(frame.len()),
                 Delta::Nothing => Some(0),
                 // Anybody may come from any tick; that takes no place either.
@@ -106,9 +130,16 @@ impl Tick {
     }
 
     /// The answer to a question as JSON, encoded once.
-    pub fn answer(&self, question: Question) -> Result<Bytes, Unknown> {
-        self.answers
-            .get_or_make(question.clone(), || self.encode(&question))
+    pub fn answer(&self, question: Question) -> Result<Bytes, Unanswered> {
+        let make = || self.budget.make(|| Ok(self.encode(&question)?));
+        self.answers.get_or_make(question.clone(), make)
+    }
+
+    /// Lets its answers go, but for those who are sending them: another tick has followed. Changes
+    /// that lead to it stay for subscribers that are behind.
+    pub(super) fn end(&self) {
+        self.answers.end();
+        self.beginnings.end();
     }
 
     /// What a stream of a contest begins with at this tick, made once for all who connect.
@@ -116,17 +147,21 @@ impl Tick {
         &self,
         contest: &Arc<str>,
         make: impl FnOnce(&StreamSnapshot) -> Bytes,
-    ) -> Result<Bytes, Unknown> {
+    ) -> Result<Bytes, Unanswered> {
         let encode = || {
-            self.snapshot
-                .stream_snapshot(contest)
-                .map(|snapshot| make(&snapshot))
+            let snapshot = self.snapshot.stream_snapshot(contest)?;
+            Ok(make(&snapshot))
         };
-        self.beginnings.get_or_make(contest.clone(), encode)
+        let make = || self.budget.make(encode);
+        self.beginnings.get_or_make(contest.clone(), make)
     }
 
     /// The way of a contest from the tick `from` to this one, made once for all who stand there.
     pub fn delta(&self, contest: &Arc<str>, from: u64, make: impl FnOnce() -> Delta) -> Delta {
+        let make = || match make() {
+            Delta::Frame(frame) => Delta::Frame(self.budget.count(frame)),
+            other => other,
+        };
         self.deltas.get_or_make((contest.clone(), from), make)
     }
 
@@ -153,15 +188,14 @@ impl Tick {
     }
 }
 
-/// A value of ours as JSON.
+/// A value of ours as JSON, in no more memory than it needs.
 pub(crate) fn json(value: &impl Serialize) -> Bytes {
-    serde_json::to_vec(value)
-        .expect("answers are plain data with text keys")
-        .into()
+    let text = serde_json::to_vec(value).expect("answers are plain data with text keys");
+    text.into_boxed_slice().into()
 }
 
 /// What a question asks for may not exist; that takes no place from what does.
-fn weigh_answer(answer: &Result<Bytes, Unknown>) -> Option<usize> {
+fn weigh_answer(answer: &Result<Bytes, Unanswered>) -> Option<usize> {
     answer.as_ref().ok().map(Bytes::len)
 }
 

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dataflow::time::format_rfc3339;
-use dataflow::view::Unknown;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::publish::{Delta, Publisher, Since, Tick, json, merge};
+use crate::publish::{Delta, Publisher, Since, Tick, Unanswered, json, merge};
 
 /// How long a browser waits before it reconnects.
 pub const RETRY: Bytes = Bytes::from_static(b"retry: 1000\n\n");
@@ -34,7 +33,7 @@ pub struct Alive {
 }
 
 /// The `snapshot` event.
-pub fn snapshot(tick: &Tick, contest: &Arc<str>) -> Result<Bytes, Unknown> {
+pub fn snapshot(tick: &Tick, contest: &Arc<str>) -> Result<Bytes, Unanswered> {
     tick.beginning(contest, |snapshot| {
         event("snapshot", Some(tick.number()), &json(snapshot))
     })

@@ -17,10 +17,10 @@ use tokio::time::{Instant, sleep_until};
 use super::group::{Beat, Beats, Frame, Group};
 use super::pace::Pace;
 use super::{Seat, frame};
-use crate::http::answers::unknown;
+use crate::http::answers::{full, unanswered};
 use crate::http::metrics::Metrics;
 use crate::http::problem::Problem;
-use crate::publish::{Delta, Publisher, Tick};
+use crate::publish::{Delta, Full, Publisher, Tick};
 
 /// How much later than the group's next frame a subscriber sends on its own. It is held back
 /// only if it had sent something out of step; so close to the group's next frame it rather
@@ -92,6 +92,10 @@ impl Subscriber {
         let Some(tick) = self.publisher.current() else {
             return Err(Problem::catching_up(&self.publisher.progress()));
         };
+        // Ticks to go on from are free to choose, and each wants an encoding of its own.
+        if self.publisher.budget().is_full() {
+            return Err(full(Full));
+        }
         match start {
             Start::After(after) => {
                 self.at = after;
@@ -100,7 +104,7 @@ impl Subscriber {
             Start::Foreign => self.send_reset(&tick, "unknown_tick"),
             Start::Now => {
                 let snapshot = frame::snapshot(&tick, &self.place.group.key().contest);
-                self.next.push_back(snapshot.map_err(unknown)?);
+                self.next.push_back(snapshot.map_err(unanswered)?);
                 self.at = tick.number();
             }
         }
@@ -162,8 +166,14 @@ impl Subscriber {
         }
     }
 
-    /// Sends the way from where the subscriber stands to a tick, as one change.
+    /// Sends the way from where the subscriber stands to a tick, as one change. While there is no
+    /// room for what only those need who are behind, they end here, and come again.
     fn send_way(&mut self, tick: &Tick, sent_at: Instant) {
+        if self.publisher.budget().is_full() {
+            self.place.metrics.streams_dropped.increment(1);
+            self.ended = true;
+            return;
+        }
         match frame::delta(
             &self.publisher,
             tick,
@@ -176,7 +186,11 @@ impl Subscriber {
                 self.pace.sent(sent_at);
             }
             Delta::Nothing => self.at = tick.number(),
-            Delta::Lost(reason) => self.send_reset(tick, reason),
+            Delta::Lost(reason) => match self.publisher.current() {
+                // Its snapshot is shared by all who come now.
+                Some(newest) => self.send_reset(&newest, reason),
+                None => self.send_reset(tick, reason),
+            },
         }
     }
 
@@ -185,7 +199,7 @@ impl Subscriber {
         self.next.push_back(frame::reset(self.at, reason));
         match frame::snapshot(tick, &self.place.group.key().contest) {
             Ok(snapshot) => self.next.push_back(snapshot),
-            // The contest is gone: who comes again is told so by a 404.
+            // The contest is gone, or there is no room: who comes again is told so.
             Err(_) => self.ended = true,
         }
     }
