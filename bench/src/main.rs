@@ -26,6 +26,7 @@ mod batches;
 #[allow(unused_imports)]
 mod broker;
 mod cli;
+mod crowd;
 #[path = "../../server/tests/postgres/mod.rs"]
 mod database;
 #[path = "../../server/tests/chaos/leash.rs"]

@@ -120,8 +120,10 @@ impl Service {
         if shape.processes > 1 {
             command.args(["-n", &shape.processes.to_string(), "--local-cluster"]);
         }
+        if !shape.flags.iter().any(|flag| flag.starts_with("--listen")) {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
         command
-            .args(["--listen", "127.0.0.1:0"])
             .args(["--kafka", &stage.broker.address()])
             .args(["--topic", &topic.name])
             .arg("--register")

@@ -12,6 +12,7 @@ mod core;
 mod corrections;
 mod database;
 mod growth;
+mod hostile;
 mod idle;
 mod latency;
 mod memory;
@@ -33,7 +34,7 @@ pub struct Measure {
 }
 
 /// All of them, the most important first.
-pub const ALL: [Measure; 14] = [
+pub const ALL: [Measure; 15] = [
     named("rate", rate::measure),
     Measure {
         is_ever_quick: false,
@@ -50,6 +51,7 @@ pub const ALL: [Measure; 14] = [
     named("stall", stall::measure),
     named("growth", growth::measure),
     named("idle", idle::measure),
+    named("hostile", hostile::measure),
     named("core", core::measure),
 ];
 
