@@ -91,7 +91,7 @@ const KINDS: [Kind; 27] = [
         "missing_field",
         r#"{"vote_id":"<V>","voter_id":"<W>","timestamp":"<T>"}"#,
     ),
-    text("missing_field", r#"{"type":"void","voter_id":"<W>"}"#),
+    text("missing_field", r#"{"type":"void","vote_id":"<V>"}"#),
     text(
         "bad_field",
         r#"{"vote_id":"","voter_id":"<W>","candidate_id":"1","timestamp":"<T>"}"#,
