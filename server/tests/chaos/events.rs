@@ -19,7 +19,10 @@ const HEAD_MS: i64 = 30_000;
 /// Over how much time they were cast.
 const SPAN_MS: i64 = 45_000;
 
-/// How far beyond any horizon very old casts are.
+/// `--horizon`: fewer cells than a run has, so that some of them are served as `earlier` only.
+pub const HORIZON_MS: i64 = 30_000;
+
+/// How far back very old casts are.
 const OLD_MS: i64 = 30 * 60 * 60 * 1000;
 
 /// A message as it is to be sent.

@@ -79,7 +79,10 @@ fn log(seed: u64) -> (Vec<Vec<Message>>, Vec<dataflow::register::Register>) {
 /// What occurred in a recount, by name.
 fn occurred(seed: u64) -> BTreeSet<String> {
     let (log, registers) = log(seed);
-    let settings = Settings::default();
+    let settings = Settings {
+        horizon_ms: events::HORIZON_MS,
+        ..Settings::default()
+    };
     let answers = oracle::answers(&registers[1], settings, &log, 1, "v");
     let totals = &answers["totals"];
     let mut occurred = BTreeSet::new();

@@ -18,6 +18,7 @@ use anyhow::Context;
 
 use crate::board::Board;
 use crate::client::TOKEN;
+use crate::events::HORIZON_MS;
 use crate::leash::Leash;
 use crate::plan::Shape;
 
@@ -184,6 +185,7 @@ impl Service {
         command.arg("--key").arg(self.key()?);
         command.args(["--checkpoint-every", "500ms"]);
         command.args(["--lateness", &format!("{}s", setup.lateness_ms / 1000)]);
+        command.args(["--horizon", &format!("{}s", HORIZON_MS / 1000)]);
         command.args(flags);
         command
             .stdin(Stdio::null())

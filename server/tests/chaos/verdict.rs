@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use crate::ask;
+use crate::events::HORIZON_MS;
 use crate::judge::{
     Trial, compare_acknowledged, compare_aggregate, compare_answers, compare_refused,
 };
@@ -33,7 +34,7 @@ impl Run<'_> {
             register: &register,
             settings: Settings {
                 lateness_ms: self.plan.lateness_ms,
-                ..Settings::default()
+                horizon_ms: HORIZON_MS,
             },
             messages: &content.messages,
             ends: &content.ends,

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -34,10 +35,23 @@ fn kept(home: &Home) -> u64 {
     messages.expect("it says how many messages")
 }
 
+/// A server that is started by another program.
+fn start_by(program: &[&str]) -> Server {
+    let home = Home::new();
+    let command = home.command(&SELDOM);
+    let mut other = Command::new(program[0]);
+    other.args(&program[1..]).arg(command.get_program());
+    other.args(command.get_args()).current_dir(home.path());
+    let set = command.get_envs();
+    other.envs(set.filter_map(|(name, value)| Some((name, value?))));
+    home.start_by(other)
+}
+
 #[test]
 fn every_signal_that_shells_and_managers_send_ends_with_a_last_checkpoint() {
     for signal in ["TERM", "INT", "HUP"] {
-        let server = Server::start_with(&SELDOM);
+        // The tests may run under `nohup` themselves.
+        let server = start_by(&["env", "--default-signal=HUP"]);
         checkpointed(&server);
         assert_eq!(server.client().vote(&votes::vote("ann")).status, 202);
         server.settled();
@@ -49,17 +63,7 @@ fn every_signal_that_shells_and_managers_send_ends_with_a_last_checkpoint() {
 
 #[test]
 fn under_nohup_a_hangup_ends_nothing() {
-    let home = Home::new();
-    let command = home.command(&SELDOM);
-    let mut nohup = std::process::Command::new("nohup");
-    nohup.arg(command.get_program()).args(command.get_args());
-    nohup.current_dir(home.path());
-    nohup.envs(
-        command
-            .get_envs()
-            .filter_map(|(name, value)| Some((name, value?))),
-    );
-    let server = home.start_by(nohup);
+    let server = start_by(&["nohup"]);
     checkpointed(&server);
     server.signal("HUP");
     // Were it told to end, it would answer 503 or not at all.
