@@ -20,7 +20,7 @@ const HEAD_MS: i64 = 30_000;
 const SPAN_MS: i64 = 45_000;
 
 /// `--horizon`: fewer cells than a run has, so that some of them are served as `earlier` only.
-pub const HORIZON_MS: i64 = 30_000;
+pub const HORIZON_MS: i64 = 90_000;
 
 /// How far back very old casts are.
 const OLD_MS: i64 = 30 * 60 * 60 * 1000;
