@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::Value;
 
@@ -38,13 +37,8 @@ fn kept(home: &Home) -> u64 {
 /// A server that is started by another program.
 fn start_by(program: &[&str]) -> Server {
     let home = Home::new();
-    let command = home.command(&SELDOM);
-    let mut other = Command::new(program[0]);
-    other.args(&program[1..]).arg(command.get_program());
-    other.args(command.get_args()).current_dir(home.path());
-    let set = command.get_envs();
-    other.envs(set.filter_map(|(name, value)| Some((name, value?))));
-    home.start_by(other)
+    let command = home.command_by(program, &SELDOM);
+    home.start_by(command)
 }
 
 #[test]

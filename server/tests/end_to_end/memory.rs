@@ -69,17 +69,8 @@ fn at_its_limit_of_memory_it_serves_and_takes_no_more_also_after_restarts() {
 
 /// What starts a server with so much address space, in KiB.
 fn limited(home: &Home, kib: u64) -> Command {
-    let command = home.command(&[]);
-    let mut shell = Command::new("sh");
-    shell.args(["-c", &format!("ulimit -v {kib} && exec \"$0\" \"$@\"")]);
-    shell.arg(command.get_program()).args(command.get_args());
-    shell.current_dir(home.path());
-    shell.envs(
-        command
-            .get_envs()
-            .filter_map(|(name, value)| Some((name, value?))),
-    );
-    shell
+    let script = format!("ulimit -v {kib} && exec \"$0\" \"$@\"");
+    home.command_by(&["sh", "-c", &script], &[])
 }
 
 #[test]

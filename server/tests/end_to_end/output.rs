@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{PipeReader, Write as _};
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 
 use serde_json::{Value, json};
@@ -71,17 +71,8 @@ fn a_standard_error_that_cannot_be_written_ends_nothing() {
 #[test]
 fn a_standard_error_that_is_closed_ends_nothing() {
     let home = Home::new();
-    let command = home.command(&[]);
-    let mut shell = Command::new("sh");
-    shell.args(["-c", "exec \"$0\" \"$@\" 2>&-"]);
-    shell.arg(command.get_program()).args(command.get_args());
-    shell.current_dir(home.path());
-    shell.envs(
-        command
-            .get_envs()
-            .filter_map(|(name, value)| Some((name, value?))),
-    );
-    goes_on(home.start_by(shell), "it is closed");
+    let command = home.command_by(&["sh", "-c", "exec \"$0\" \"$@\" 2>&-"], &[]);
+    goes_on(home.start_by(command), "it is closed");
 }
 
 #[test]

@@ -114,6 +114,21 @@ impl Home {
         command
     }
 
+    /// The same, started by another program: `program` with the arguments that come first.
+    pub fn command_by(&self, program: &[&str], flags: &[&str]) -> Command {
+        let command = self.command(flags);
+        let mut other = Command::new(program[0]);
+        other.args(&program[1..]).arg(command.get_program());
+        other.args(command.get_args()).current_dir(self.path());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => other.env(name, value),
+                None => other.env_remove(name),
+            };
+        }
+        other
+    }
+
     /// Starts a server here, and waits until it serves results.
     pub fn start(self, flags: &[&str]) -> Server {
         let mut command = self.command(flags);
