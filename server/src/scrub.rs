@@ -12,16 +12,13 @@ use std::time::{Duration, Instant};
 use crate::background;
 use crate::checkpoint::{self, Damaged, Place};
 use crate::source::embedded::{Damage, EmbeddedLog};
-use crate::warnings::Warnings;
+use crate::warnings::{Warnings, some_of};
 
 /// How fast is read: less than a hundredth of a core, and of what a disk gives.
 const BYTES_PER_SECOND: u64 = 8 << 20;
 
 /// The time between the end of one pass and the next.
 const REST: Duration = Duration::from_secs(600);
-
-/// How many places a warning names; `tallyflow verify` names all.
-const NAMED_MAX: usize = 5;
 
 /// What is looked at.
 pub struct Scrub {
@@ -132,7 +129,7 @@ fn of_log(damage: &[Damage]) -> String {
         "the log is damaged in {}: what was counted stays counted while the checkpoints have it, \
          but the log alone would not give it again; do not use --recount, run `tallyflow verify` \
          while the service is stopped, restore the log from a copy, and check the disk",
-        list(damage)
+        some_of(damage)
     )
 }
 
@@ -140,18 +137,6 @@ fn of_checkpoint(damaged: &[Damaged]) -> String {
     format!(
         "the newest checkpoint is damaged ({}): the next start uses the one before it, or counts \
          from the log, where that has everything; check the disk",
-        list(damaged)
+        some_of(damaged)
     )
-}
-
-fn list(found: &[impl ToString]) -> String {
-    let mut named: Vec<String> = found
-        .iter()
-        .take(NAMED_MAX)
-        .map(ToString::to_string)
-        .collect();
-    if found.len() > NAMED_MAX {
-        named.push(format!("and {} more", found.len() - NAMED_MAX));
-    }
-    named.join("; ")
 }

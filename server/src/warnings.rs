@@ -12,6 +12,10 @@ use dataflow::time::format_rfc3339;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+/// How many things a message names: `/status` stays short, and the log or `tallyflow verify` names
+/// all.
+const NAMED_MAX: usize = 5;
+
 /// A handle on the standing warnings; clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Warnings {
@@ -74,6 +78,16 @@ impl Warnings {
 fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| since.as_millis() as i64)
+}
+
+/// The first few of what was found, as a part of a warning's message, and how many more there are.
+pub fn some_of(found: &[impl ToString]) -> String {
+    let first = found.iter().take(NAMED_MAX).map(ToString::to_string);
+    let mut named: Vec<String> = first.collect();
+    if found.len() > NAMED_MAX {
+        named.push(format!("and {} more", found.len() - NAMED_MAX));
+    }
+    named.join("; ")
 }
 
 #[cfg(test)]

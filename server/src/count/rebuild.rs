@@ -13,6 +13,7 @@ use super::begin::{BeginError, BeginSettings, check};
 use crate::checkpoint::{self, CheckpointError, Damaged, LoadOptions, Loaded, Manifest};
 use crate::key::KeyError;
 use crate::source::Extent;
+use crate::warnings::some_of;
 
 /// How many files of a checkpoint are verified at a time.
 const LOAD_THREADS: usize = 2;
@@ -105,7 +106,7 @@ fn choose_loaded(
         let message = format!(
             "the newest checkpoint was found damaged at the start and the one before it was used: \
              the counts are right; check the disk ({})",
-            list(&chosen.damaged)
+            some_of(&chosen.damaged)
         );
         settings.warnings.raise("checkpoint_damaged", message);
     }
@@ -136,7 +137,7 @@ fn choose_broken(
     let message = format!(
         "no checkpoint was whole at the start, so the log was counted from its beginning: the \
          counts are right; check the disk ({})",
-        list(damaged)
+        some_of(damaged)
     );
     settings.warnings.raise("checkpoint_damaged", message);
     Ok(Chosen {
@@ -157,19 +158,4 @@ fn gives_again(manifest: Option<&Manifest>, extents: &[Extent]) -> bool {
         let kept = partitions.find(|at| at.partition == extent.partition);
         extent.first_offset <= kept.map_or(0, |at| at.first_offset)
     })
-}
-
-/// How many damaged files a warning names; the log names all.
-const NAMED_MAX: usize = 3;
-
-fn list(damaged: &[Damaged]) -> String {
-    let mut named: Vec<String> = damaged
-        .iter()
-        .take(NAMED_MAX)
-        .map(Damaged::to_string)
-        .collect();
-    if damaged.len() > NAMED_MAX {
-        named.push(format!("and {} more", damaged.len() - NAMED_MAX));
-    }
-    named.join("; ")
 }

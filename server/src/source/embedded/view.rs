@@ -109,6 +109,7 @@ impl<'a> View<'a> {
         }
         Ok(())
     }
+
     /// The blocks that start at `from`, which is the start of one, or later, and before `end`.
     pub(super) fn blocks(
         &self,
