@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::count::Keeper;
 use crate::demo::DemoState;
-use crate::http::{self, PartitionExtent, Places, StatusSource};
+use crate::http::{self, Deployment, PartitionExtent, StatusSource};
 use crate::plan::{Plan, RegisterFrom};
 use crate::postgres::PostgresSettings;
 use crate::register::LastError;
@@ -15,7 +15,7 @@ use crate::warnings::Warnings;
 /// Where the facts are. Those that a start brings with it are set once they are there.
 pub struct Facts {
     /// Where everything is.
-    pub places: Places,
+    pub places: Deployment,
     /// The log.
     pub log: Arc<dyn Log>,
     /// Worker threads of each process.
@@ -64,9 +64,9 @@ impl StatusSource for Facts {
 }
 
 /// Where everything is, for the operator.
-pub fn places(plan: &Plan) -> Places {
+pub fn places(plan: &Plan) -> Deployment {
     let processes = plan.cluster.iter();
-    Places {
+    Deployment {
         data: plan.data.display().to_string(),
         kafka: plan.kafka.clone(),
         register: match &plan.register {

@@ -9,7 +9,7 @@
 //! It never counts and never waits for the engine. A request sees one tick.
 
 pub use error::HttpError;
-pub use operations::Places;
+pub use operations::Deployment;
 pub use server::{Parts, serve};
 pub use settings::{Limits, Origins, Settings, networks};
 pub use status::{Demo, OperatingFacts, PartitionExtent, StatusSource};

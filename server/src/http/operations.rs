@@ -18,9 +18,9 @@ use crate::publish::json;
 use crate::sink::{SinkState, SinkStatus};
 use crate::told::{self, Told};
 
-/// Where everything is.
+/// Where the parts of this installation are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Places {
+pub struct Deployment {
     /// The data directory.
     pub data: String,
     /// The brokers of Kafka; null with the embedded log, which is in the data directory.
@@ -47,7 +47,7 @@ pub struct Operations {
     /// Where this process listens.
     pub listen: String,
     /// Where everything is.
-    pub places: Places,
+    pub places: Deployment,
     /// What the start waits for; null if for nothing.
     #[serde(serialize_with = "told::full")]
     #[schema(value_type = Option<String>)]

@@ -13,7 +13,7 @@ use warp::http::header::{HeaderMap, HeaderValue};
 use warp::reply::Response;
 
 use super::answers::{self, JSON};
-use super::operations::Places;
+use super::operations::Deployment;
 use super::problem::Problem;
 use super::query::Query;
 use super::server::State;
@@ -35,7 +35,7 @@ pub trait StatusSource: Send + Sync {
 #[derive(Clone, Debug, Default)]
 pub struct OperatingFacts {
     /// Where everything is; not for everybody.
-    pub places: Places,
+    pub places: Deployment,
     /// Worker threads of each process.
     pub workers: usize,
     /// Processes.
