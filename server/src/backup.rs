@@ -6,7 +6,8 @@
 //!      └─ by this program, where none runs
 //! ```
 //!
-//! The checkpoint comes first, so the log has all that it has counted. Damage does not end it:
+//! What the public has seen (`--disclose-min`) comes first, then the checkpoint, so the log has all
+//! that they know. Damage does not end it:
 //! what is whole is copied, and the end says that it is not all.
 //! Invariant: neither the key nor a token is ever copied.
 
@@ -17,6 +18,7 @@ use anyhow::Context as _;
 
 use crate::checkpoint::{self, CheckpointError, LoadOptions, Place};
 use crate::cli::Args;
+use crate::publish::is_memory;
 use crate::source::LogError;
 use crate::source::embedded::{self, EmbeddedLog};
 use crate::{control, count, demo, plan, private};
@@ -38,6 +40,7 @@ pub fn run(args: &Args, directory: &Path) -> anyhow::Result<()> {
         data.display()
     );
     prepare(&directory)?;
+    copy_memory(&data, &directory)?;
     let mut damaged = Vec::new();
     if has_place {
         let runtime = tokio::runtime::Runtime::new().context("could not start the runtime")?;
@@ -121,6 +124,21 @@ fn copy_log(data: &Path, log: &Path, to: &Path, topic: &str) -> anyhow::Result<V
     };
     println!("the log is copied");
     Ok(damaged)
+}
+
+/// What the public has seen: a start from the copy must not show what was held back.
+fn copy_memory(data: &Path, to: &Path) -> anyhow::Result<()> {
+    let entries = fs::read_dir(data).context("could not read the data directory")?;
+    for entry in entries {
+        let name = entry
+            .context("could not read the data directory")?
+            .file_name();
+        if name.to_str().is_some_and(is_memory) {
+            let copied = fs::copy(data.join(&name), to.join(&name));
+            copied.context("could not copy what the public has seen")?;
+        }
+    }
+    Ok(())
 }
 
 /// A demo's copy is a demo's.

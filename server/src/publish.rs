@@ -32,6 +32,7 @@ mod tick;
 
 pub use budget::{Budget, Full};
 use disclose::{DisclosureError, PublicSide};
+pub use disclose::{is_memory, memory_of};
 use history::History;
 pub use history::{Since, merge};
 pub use progress::{PartitionProgress, Progress};

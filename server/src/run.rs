@@ -23,7 +23,7 @@ use crate::memory::{Limits, Memory};
 use crate::operations::{Facts, places};
 use crate::plan::{Plan, RegisterFrom};
 use crate::postgres::PostgresSettings;
-use crate::publish::Publisher;
+use crate::publish::{self, Publisher};
 use crate::register::database::RegisterDatabase;
 use crate::register::file::RegisterFile;
 use crate::register::{Followed, LastError, RegisterSource};
@@ -176,7 +176,7 @@ impl Service {
         };
         let publisher = Publisher::open(
             (args.disclose_min, view.clone()),
-            &plan.data.join(format!("disclosed-{}.json", args.process)),
+            &plan.data.join(publish::memory_of(args.process)),
             args.fresh,
             &warnings,
         )?;

@@ -18,6 +18,19 @@ use crate::warnings::Warnings;
 /// The warning of a memory that cannot be written.
 const NOT_KEPT: &str = "disclosure_not_kept";
 
+/// How the names of these files begin, in a data directory.
+const PREFIX: &str = "disclosed-";
+
+/// The name of a process's file.
+pub fn memory_of(process: u16) -> String {
+    format!("{PREFIX}{process}.json")
+}
+
+/// Whether a file of a data directory is one of these.
+pub fn is_memory(name: &str) -> bool {
+    name.starts_with(PREFIX)
+}
+
 /// What the public is shown, and where that is remembered.
 pub struct PublicSide {
     disclosure: Disclosure,

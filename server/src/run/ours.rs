@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::plan::{CHECKPOINTS, Plan};
+use crate::publish::is_memory;
 use crate::warnings::Warnings;
 use crate::{checkpoint, control, demo, key, private};
 
@@ -26,7 +27,7 @@ pub(super) fn tighten(plan: &Plan, warnings: &Warnings) {
     let mut directories = vec![
         private::Ours {
             directory: &plan.data,
-            is_ours: &|name| OURS.contains(&name) || name.starts_with("disclosed-"),
+            is_ours: &|name| OURS.contains(&name) || is_memory(name),
         },
         private::Ours {
             directory: &log,

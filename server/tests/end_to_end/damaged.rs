@@ -173,12 +173,18 @@ fn damage_to_a_part_of_the_log_that_checkpoints_have_is_warned_of_and_found_by_v
 fn a_backup_of_a_running_service_gives_the_same_counts() {
     let server = voted().start(&FLAGS);
     let expected = counted(&server);
+    let seen = b"what the public has seen, with --disclose-min";
+    fs::write(server.home().path().join("data/disclosed-0.json"), seen).expect("it is written");
     let backup = server.home().path().join("backup");
     let directory = backup.to_str().expect("a path in UTF-8");
     let (is_made, said) = run(server.home(), &["backup", directory]);
     assert!(
         is_made && said.contains("neither the key nor a token"),
         "{said}"
+    );
+    assert_eq!(
+        fs::read(backup.join("disclosed-0.json")).expect("it is copied"),
+        seen
     );
     for secret in ["key", "token", "tokens.toml"] {
         assert!(!backup.join(secret).exists(), "{secret} is in the copy");
