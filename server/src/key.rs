@@ -5,14 +5,13 @@
 //! to no other process. Whoever has it, a checkpoint and a list of possible ids can try them all.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _};
+use std::path::PathBuf;
 
 use dataflow::hash::KeyedHash;
 
-use crate::private;
+use crate::{private, secret};
 
 /// Its name in a data directory.
 pub const NAME: &str = "key";
@@ -215,7 +214,7 @@ impl KeyFile {
 
     fn read(&self) -> Result<Option<Key>, KeyError> {
         let failed = |source| self.failed("read", source);
-        let file = match OpenOptions::new().read(true).open(&self.path) {
+        let file = match File::open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(error)),
@@ -238,35 +237,10 @@ impl KeyFile {
         }
     }
 
-    /// Writes a new one beside and links it, which fails if there is one: whole or not at all.
     fn make(&self) -> Result<(), KeyError> {
-        let mut random = [0; 32];
-        getrandom::fill(&mut random).map_err(KeyError::Random)?;
-        let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        let made = || {
-            let directory = parent(&self.path);
-            private::make_directory(directory)?;
-            let beside = self
-                .path
-                .with_extension(format!("new-{}", std::process::id()));
-            let written = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(private::FILE)
-                .open(&beside)
-                .and_then(|mut file| {
-                    file.write_all(format!("{text}\n").as_bytes())?;
-                    file.sync_all()
-                })
-                .and_then(|()| fs::hard_link(&beside, &self.path));
-            let removed = fs::remove_file(&beside);
-            match written {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
-                written => written.and(removed)?,
-            }
-            File::open(directory)?.sync_all()
-        };
-        made().map_err(|source| self.failed("make", source))?;
+        let text = secret::random().map_err(KeyError::Random)?;
+        private::put_new(&self.path, format!("{text}\n").as_bytes())
+            .map_err(|source| self.failed("make", source))?;
         tracing::info!(path = %self.path.display(), "a key for the hashes of voters is made; keep it apart from the checkpoints");
         Ok(())
     }
@@ -287,17 +261,10 @@ impl KeyFile {
     }
 }
 
-/// The directory of a file.
-fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::fs;
+    use std::path::Path;
 
     use super::*;
 
@@ -310,17 +277,12 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_made_once_and_only_its_owner_may_read_it() {
+    fn a_key_is_made_once() {
         let temp = tempfile::tempdir().unwrap();
         let file = key_file(temp.path(), true);
         let key = file.open_or_make().unwrap();
         assert_eq!(file.open_or_make().unwrap(), key);
         assert_eq!(file.open_for("here", &key.fingerprint()).unwrap(), key);
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(&file.path), 0o600);
-        assert_eq!(mode(parent(&file.path)), 0o700);
-        let names = fs::read_dir(parent(&file.path)).unwrap().count();
-        assert_eq!(names, 1, "nothing is left beside it");
     }
 
     #[test]

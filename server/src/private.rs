@@ -4,15 +4,17 @@
 //! careless copy left open is tightened at the start, as far as it is ours by its name; what
 //! cannot be is warned of.
 
-use std::fs::{self, DirBuilder, Metadata, Permissions};
-use std::io;
+use std::fs::{self, DirBuilder, File, Metadata, Permissions};
+use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 use crate::warnings::Warnings;
 
 /// The mode of a file.
-pub const FILE: u32 = 0o600;
+const FILE: u32 = 0o600;
 
 /// The mode of a directory.
 const DIRECTORY: u32 = 0o700;
@@ -34,6 +36,45 @@ pub fn make_directory(path: &Path) -> io::Result<()> {
         .recursive(true)
         .mode(DIRECTORY)
         .create(path)
+}
+
+/// Puts a file where there is none: whole or not at all, and durable on return. One that is there
+/// already stays, since another process may have been first.
+pub fn put_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match written_beside(path, bytes)?.persist_noclobber(path) {
+        Err(failed) if failed.error.kind() != ErrorKind::AlreadyExists => Err(failed.error),
+        _ => sync(parent(path)),
+    }
+}
+
+/// Puts a file in the place of the one before: whole or not at all, and durable on return.
+pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    written_beside(path, bytes)?.persist(path)?;
+    sync(parent(path))
+}
+
+/// A file of another name in the same directory, which is made if it is not there.
+fn written_beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+    make_directory(parent(path))?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".unfinished-")
+        .permissions(Permissions::from_mode(FILE))
+        .tempfile_in(parent(path))?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+fn sync(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+/// The directory of a file.
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 /// Takes what others may do from a file of ours; a failure is said in the log.
@@ -115,6 +156,20 @@ fn set(path: &Path, metadata: &Metadata, mode: u32) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_put_whole_for_its_user_alone_and_only_once_where_it_is_to_be_new() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("deep").join("secret");
+        put_new(&path, b"first").unwrap();
+        put_new(&path, b"second").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        put(&path, b"third").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"third");
+        assert_eq!((mode(&path), mode(parent(&path))), (0o600, 0o700));
+        let names = fs::read_dir(parent(&path)).unwrap().count();
+        assert_eq!(names, 1, "nothing is left beside it");
+    }
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777

@@ -91,6 +91,13 @@ fn text(bytes: Vec<u8>) -> Result<String, &'static str> {
     Ok(text)
 }
 
+/// A new secret: 64 hexadecimal digits.
+pub fn random() -> Result<String, getrandom::Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(blake3::Hash::from_bytes(bytes).to_hex().to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,11 +9,12 @@
 //! It is never shown: not in `Debug`, not in an error, not in a log.
 
 use std::fmt;
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use crate::{private, secret};
 
 /// The file of a token that the service has made, in the data directory.
 const FILE: &str = "token";
@@ -26,9 +27,6 @@ const CHARS_MAX: usize = 1024;
 
 /// How much of a file is read: a token, and lines after it.
 const FILE_BYTES_MAX: u64 = 64 << 10;
-
-/// The randomness of a token that the service makes.
-const RANDOM_BYTES: usize = 32;
 
 /// What writers must show.
 #[derive(Clone)]
@@ -133,9 +131,9 @@ impl Token {
             Err(TokenError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => {}
             read => return Ok((read?, path)),
         }
-        let (text, name) = (random_hex::<RANDOM_BYTES>()?, random_hex::<8>()?);
-        let beside = directory.join(format!(".{FILE}-{name}"));
-        put(directory, &path, &beside, &text).map_err(|source| TokenError::Keep {
+        let text = secret::random().map_err(TokenError::Random)?;
+        let kept = private::put_new(&path, format!("{text}\n").as_bytes());
+        kept.map_err(|source| TokenError::Keep {
             path: path.clone(),
             source,
         })?;
@@ -185,35 +183,6 @@ fn quoted(word: &str) -> String {
         true => word.to_string(),
         false => format!("'{}'", word.replace('\'', r"'\''")),
     }
-}
-
-fn random_hex<const BYTES: usize>() -> Result<String, TokenError> {
-    let mut random = [0; BYTES];
-    getrandom::fill(&mut random).map_err(TokenError::Random)?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// Puts a secret into a file that nobody else may read, not even while it is written, and that is
-/// whole once it is there: it is written beside and linked. A file that is there already stays.
-fn put(directory: &Path, path: &Path, beside: &Path, text: &str) -> io::Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)?;
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(beside)?;
-    writeln!(file, "{text}")?;
-    file.sync_all()?;
-    let linked = std::fs::hard_link(beside, path);
-    std::fs::remove_file(beside)?;
-    match linked {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
-    File::open(directory)?.sync_all()
 }
 
 #[cfg(test)]
@@ -290,7 +259,7 @@ mod tests {
             .collect();
         let (_, path) = Token::kept(&data).expect("a token");
         let text = std::fs::read_to_string(&path).expect("it is there");
-        assert_eq!(text.trim().len(), 2 * RANDOM_BYTES);
+        assert_eq!(text.trim().len(), 64);
         for thread in threads {
             let (token, _) = thread.join().expect("a thread ends well");
             assert!(token.matches(text.trim()), "all have the same");

@@ -5,14 +5,13 @@
 //! figures of which one was shown before the restart and one after it must not differ by a few
 //! ballots either. The file is as secret as the log: it is this user's alone.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use dataflow::view::{Disclosure, Publication, Remembered, ViewSettings};
 use serde::{Deserialize, Serialize};
 
+use crate::private;
 use crate::warnings::Warnings;
 
 /// The warning of a memory that cannot be written.
@@ -92,7 +91,8 @@ impl PublicSide {
                 topic: self.topic.clone(),
                 seen: self.disclosure.remembered(),
             };
-            match write(&self.file, &kept) {
+            let kept = serde_json::to_vec(&kept).expect("it is plain data");
+            match private::put(&self.file, &kept) {
                 Ok(()) => self.warnings.clear(NOT_KEPT),
                 Err(error) => {
                     let file = self.file.display();
@@ -114,23 +114,6 @@ fn read(file: &Path) -> io::Result<Option<Kept>> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// Puts it in the place of the one before, whole or not at all.
-fn write(file: &Path, kept: &Kept) -> io::Result<()> {
-    let directory = file.parent().unwrap_or(Path::new("."));
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)?;
-    let beside = file.with_extension("json.new");
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut written = options.open(&beside)?;
-    written.write_all(&serde_json::to_vec(kept)?)?;
-    written.sync_all()?;
-    std::fs::rename(&beside, file)?;
-    File::open(directory)?.sync_all()
 }
 
 #[cfg(test)]
