@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::directory::{BLANK, Directory, NONE};
 use crate::hash::KeyedHash;
 use crate::log_place::LogPlace;
-use crate::time::INSTANT_MS_MAX;
+use crate::time;
 use crate::vote_id::VoteId;
 use crate::wire::{self, Cast, Choices, Event, Refusal, Void};
 
@@ -119,9 +119,7 @@ impl Intake {
         log_time_ms: Option<i64>,
         bytes: &[u8],
     ) -> Result<Arrival, Refusal> {
-        // Where producers set the log's time it can be any number: clients write 0 or -1 where they
-        // have none, and one that is no instant is none either.
-        let log_time_ms = log_time_ms.filter(|ms| (1..=INSTANT_MS_MAX).contains(ms));
+        let log_time_ms = time::log_time_ms(log_time_ms);
         match wire::decode(bytes, log_time_ms)? {
             Event::Cast(cast) => Ok(self.cast(partition, offset, log_time_ms, &cast)),
             Event::Void(void) => Ok(self.void(&void)),

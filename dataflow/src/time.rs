@@ -8,6 +8,12 @@ pub const INSTANT_MS_MIN: i64 = -62_135_596_800_000;
 /// 9999-12-31T23:59:59.999Z.
 pub const INSTANT_MS_MAX: i64 = 253_402_300_799_999;
 
+/// The time of a message in its log, where that is one: where producers set it, it can be any
+/// number. Clients write 0 or -1 where they have none, and one that is no instant is none either.
+pub fn log_time_ms(ms: Option<i64>) -> Option<i64> {
+    ms.filter(|ms| (1..=INSTANT_MS_MAX).contains(ms))
+}
+
 const DAY_MS: i64 = 86_400_000;
 
 /// Reads `YYYY-MM-DD(T|t| )hh:mm:ss[.digits](Z|z|±hh:mm)`, rounded down to milliseconds.

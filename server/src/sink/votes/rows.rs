@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use dataflow::time::{INSTANT_MS_MAX, INSTANT_MS_MIN};
+use dataflow::time::log_time_ms;
 use dataflow::wire::{self, Choices, Event};
 use postgres::Transaction;
 use postgres::binary_copy::BinaryCopyInWriter;
@@ -45,9 +45,8 @@ pub struct Row {
 impl Row {
     /// The row of a record, if it is a valid event.
     pub fn of(partition: u32, record: &Record<'_>, default_contest: Option<&str>) -> Option<Row> {
-        // As the counting takes it: a time that is no instant is none.
-        let is_instant = |ms: &i64| (INSTANT_MS_MIN..=INSTANT_MS_MAX).contains(ms);
-        let log_time_ms = record.log_time_ms.filter(is_instant);
+        // As the counting takes it.
+        let log_time_ms = log_time_ms(record.log_time_ms);
         let event = wire::decode(record.bytes.unwrap_or_default(), log_time_ms).ok()?;
         let contest = |id: &Option<Cow<'_, str>>| {
             let id = id.as_deref().or(default_contest);
@@ -123,5 +122,23 @@ fn instant(ms: i64) -> SystemTime {
         UNIX_EPOCH - distance
     } else {
         UNIX_EPOCH + distance
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vote_without_any_time_is_no_row_as_it_is_not_counted() {
+        let record = |log_time_ms| Record {
+            offset: 0,
+            log_time_ms,
+            bytes: Some(br#"{"voter_id":"ada","candidate_id":"a"}"#),
+        };
+        for none in [None, Some(0), Some(-1), Some(i64::MAX)] {
+            assert!(Row::of(0, &record(none), None).is_none(), "{none:?}");
+        }
+        assert!(Row::of(0, &record(Some(1)), None).is_some());
     }
 }
