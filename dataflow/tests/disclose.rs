@@ -106,7 +106,7 @@ fn published(register: Register, ticks: Vec<Vec<Json>>) -> Vec<Publication> {
                 (0, offset, Some(LOG_TIME_MS), vote.to_string().into_bytes())
             })
             .collect(),
-        tick: number * 100,
+        tick: number * 10,
     });
     let ticks = harness::run(1, 1, Settings::default(), steps.collect());
     let last = &ticks.last().expect("ticks").snapshot;
@@ -262,6 +262,57 @@ fn what_comes_at_once_is_shown_as_the_rule_has_it() {
     assert_eq!(answer["locations"][3], suppressed("r3"));
     let rest = json!([{"parent": null, "accepted": 12, "blank": 0, "votes": {"a": 12}}]);
     assert_eq!(answer["rest"], rest);
+}
+
+/// So many votes of new voters in a place.
+fn some(voters: &mut u64, place: &str, count: u64) -> Vec<Json> {
+    let votes = (0..count).map(|_| {
+        *voters += 1;
+        json!({"voter_id": voters.to_string(), "location": place, "candidate_id": "a",
+            "timestamp": 1_700_000_000_000_u64})
+    });
+    votes.collect()
+}
+
+/// What the public sees of a place in the end; nothing where it has no figures.
+fn accepted(public: &[Publication], place: &str) -> Option<u64> {
+    let last = &public.last().expect("ticks").snapshot;
+    let rows = json_of(last.locations("m", Parent::Any));
+    let rows = rows["locations"].as_array().expect("rows");
+    let row = rows.iter().find(|row| row["location"] == place);
+    row.expect("a row")["accepted"].as_u64()
+}
+
+#[test]
+fn a_small_change_before_a_restart_is_not_told_after_it() {
+    let mut voters = 0;
+    let mut of = |place: &str, count| some(&mut voters, place, count);
+    let both = [of("r0", 10), of("r1", 10)].concat();
+    // The one in r1 is held back. Were r0 made anew, the total less it would tell of that one.
+    let ticks = vec![both, of("r1", 1), vec![], of("r0", 5)];
+    let ticks = published(register(2, 0), ticks);
+    for restart in [None, Some(2)] {
+        let public = disclosed(&ticks, restart);
+        assert_eq!(accepted(&public, "r0"), Some(10), "{restart:?}");
+        assert_eq!(accepted(&public, "r1"), Some(10), "{restart:?}");
+    }
+}
+
+#[test]
+fn the_last_votes_of_many_places_are_shown_however_soon_they_come() {
+    const PLACES: u64 = 1_200;
+    let mut voters = 0;
+    let mut everywhere = || -> Vec<Json> {
+        let places = (0..PLACES).map(|place| format!("r{place}"));
+        places
+            .flat_map(|place| some(&mut voters, &place, MIN))
+            .collect()
+    };
+    let ticks = vec![everywhere(), everywhere()];
+    let public = disclosed(&published(register(PLACES, 0), ticks), None);
+    for place in ["r0", "r1199"] {
+        assert_eq!(accepted(&public, place), Some(2 * MIN), "{place}");
+    }
 }
 
 #[test]

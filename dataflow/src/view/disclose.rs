@@ -30,11 +30,6 @@ mod remembered;
 mod suppress;
 mod times;
 
-/// Looking at all rows, and remembering them, takes a small part of the time if it is done at most
-/// once in so many rows a millisecond: at once in a contest of a few hundred, once a second in one
-/// of a hundred thousand.
-const ROWS_PER_MS: u64 = 100;
-
 /// What the public sees, from tick to tick.
 #[derive(Clone, Debug)]
 pub struct Disclosure {
@@ -62,8 +57,6 @@ pub struct Disclosed {
 struct Contest {
     places: Places,
     times: Times,
-    /// The tick in which the public was shown something anew.
-    renewed_at: u64,
     /// Departures that are too few to be told.
     corrections: BTreeMap<(u32, Why), u64>,
 }
@@ -198,13 +191,10 @@ impl Disclosure {
             lateness_ms: snapshot.settings.lateness_ms,
         };
         let contest = self.contests.entry(number).or_default();
-        let size = (view.locations.len() + view.spans.len()) as u64;
-        let may_renew = snapshot.tick >= contest.renewed_at + size / ROWS_PER_MS;
-        let places = may_renew && contest.places.update(children, &view.locations, self.min);
-        let times = may_renew && contest.times.update(&view.spans, sizes.slide_ms, self.min);
-        if places || times {
-            contest.renewed_at = snapshot.tick;
-        }
+        // In every tick with a change: which rows may be made anew depends on what came in one tick,
+        // and no later tick may come that would catch up.
+        let places = contest.places.update(children, &view.locations, self.min);
+        let times = contest.times.update(&view.spans, sizes.slide_ms, self.min);
         let (locations, rests) = contest.places.shown(children, &view.candidates, self.min);
         let times_shown = contest.times.shown(sizes, view.served_from_ms);
         let mut rest = view.candidates.clone();

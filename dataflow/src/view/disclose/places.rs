@@ -5,13 +5,19 @@
 //! change of its siblings: the contest's total is live, and of a row that is made anew the
 //! public knows by subtraction what its siblings hold together at that moment.
 //!
-//! Invariant: at a *moment* (a tick in which rows of one parent are made anew) the other rows of
-//! that parent have together changed by `min` ballots or more since the moment before, or there
-//! are none, or they have not changed and all that did came in this one tick (else each step of
-//! the live total would be known to be the renewed rows'); and so have those that were the others
-//! then. So for any two moments what the public
-//! can subtract is 0 or at least `min` ballots: a sum that it knows at both covers the others of
-//! the later moment, or of one that follows, whole.
+//! A *moment* is a tick in which rows of one parent are made anew; the *others* are the rows of
+//! that parent that are not.
+//!
+//! Invariant: at each moment one of these holds, and it holds of those, too, that were the others
+//! at the moment before:
+//!
+//! - there are no others;
+//! - the others have together changed by `min` ballots or more since the moment before;
+//! - the others have not changed since then, and all that did change came in this one tick (else
+//!   each step of the live total would be known to be that of the rows made anew).
+//!
+//! So for any two moments what the public can subtract is 0 or at least `min` ballots: a sum that
+//! it knows at both covers the others of the later moment, or of one that follows, whole.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -105,7 +111,9 @@ impl Places {
                 let may = rows.iter().filter(open);
                 let may = may.filter(|row| self.may_be_renewed(**row, table, min));
                 let may: Vec<u32> = may.copied().collect();
-                let is_one_tick = group.since(rows.iter(), &self.before) == 0;
+                // After a restart nobody knows that the others had not changed before this tick.
+                let is_known = !group.renewed.is_empty();
+                let is_one_tick = is_known && group.since(rows.iter(), &self.before) == 0;
                 let renewed = group.choose(rows, may, table, min, is_one_tick);
                 let all = || group.since(rows.iter(), table);
                 // That a row is hidden from now on tells that something came, too.
