@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, TOKEN, until, votes};
+use crate::support::{Client, TOKEN, is_ours, until, votes};
 
 /// How many starts, where nobody says.
 const STARTS: u64 = 16;
@@ -23,13 +23,15 @@ const STARTS: u64 = 16;
 const START_MAX: Duration = Duration::from_secs(60);
 
 /// What a refusal may say to do.
-const WAYS_OUT: [&str; 6] = [
+const WAYS_OUT: [&str; 8] = [
     "--recount",
     "restore",
     "Delete both",
     "delete it",
     "put it back",
-    "check",
+    "check the disk",
+    "check the directory",
+    "check that",
 ];
 
 /// Numbers of a seed, by Knuth's constants.
@@ -61,6 +63,9 @@ impl Start {
         command.current_dir(home).arg("--data").arg(data);
         command.arg("--register").arg(home.join("register.json"));
         command.args(["--listen", "127.0.0.1:0", "--checkpoint-every", "100ms"]);
+        for (name, _) in std::env::vars().filter(|(name, _)| is_ours(name)) {
+            command.env_remove(name);
+        }
         command.env("TALLYFLOW_TOKEN", TOKEN);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary starts");
@@ -217,7 +222,7 @@ fn damage(data: &Path, dice: &mut Dice) -> String {
     let mut bytes = fs::read(file).expect("a file");
     let size = bytes.len() as u64;
     let what = match dice.below(8) {
-        0..=2 => {
+        0..=2 if size > 0 => {
             for _ in 0..=dice.below(3) {
                 bytes[dice.below(size) as usize] ^= 1 << dice.below(8);
             }
@@ -233,7 +238,7 @@ fn damage(data: &Path, dice: &mut Dice) -> String {
             bytes.truncate(dice.below(size) as usize);
             "truncated"
         }
-        5 => {
+        0..=2 | 5 => {
             bytes.clear();
             "emptied"
         }

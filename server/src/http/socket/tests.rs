@@ -112,9 +112,13 @@ async fn a_whole_answer_has_a_deadline() {
     let read = timeout(DEADLINE, read_slowly(ask(address).await)).await;
     let read = read.expect("the server ends it");
     assert!(read > 0 && read < ANSWER_BYTES, "{read} bytes came");
-    while budget.used() > 0 {
-        sleep(Duration::from_millis(5)).await;
-    }
+    let given_back = async {
+        while budget.used() > 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let given_back = timeout(DEADLINE, given_back).await;
+    assert!(given_back.is_ok(), "{} are still in use", budget.used());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 pub use client::{Answer, Client, TOKEN, read};
-pub use process::{Home, Server};
+pub use process::{Home, Server, is_ours};
 pub use stream::{Event, Stream};
 
 mod client;

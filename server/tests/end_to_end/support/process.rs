@@ -310,7 +310,7 @@ impl Drop for Server {
 }
 
 /// Variables that would change what the server does.
-fn is_ours(name: &str) -> bool {
+pub fn is_ours(name: &str) -> bool {
     ["TALLYFLOW_", "KAFKA_", "POSTGRES_"]
         .iter()
         .any(|prefix| name.starts_with(prefix))
