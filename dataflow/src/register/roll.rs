@@ -14,8 +14,9 @@ use crate::hash::KeyedHash;
 pub struct Roll {
     /// The hash of each, ascending.
     pub(super) hashes: Vec<u128>,
-    /// The sum of an unkeyed hash of each: the same for any key and any order, so that the
-    /// version of a register is, too.
+    /// A hash of the sum of an unkeyed hash of each: the same for any key and any order, so that
+    /// the version of a register is, too. Not the sum itself: of two rolls that differ by one voter
+    /// the difference would be that voter's.
     pub(super) digest: u128,
 }
 
@@ -32,10 +33,17 @@ pub struct RollReader {
     numbers: HashMap<String, u32>,
     /// The election of the row before: a list nearly always comes by election.
     last: Option<(String, u32)>,
-    digests: Vec<u128>,
+    /// Of each election, the sum of an unkeyed hash of each voter.
+    sums: Vec<u128>,
     hashes: Vec<u128>,
     /// The election of each hash.
     elections: Vec<u32>,
+}
+
+/// The first 128 bits of a hash.
+fn short(hash: &blake3::Hash) -> u128 {
+    let bytes = hash.as_bytes().first_chunk().expect("it has 32 bytes");
+    u128::from_le_bytes(*bytes)
 }
 
 impl RollReader {
@@ -45,7 +53,7 @@ impl RollReader {
             hash,
             numbers: HashMap::new(),
             last: None,
-            digests: Vec::new(),
+            sums: Vec::new(),
             hashes: Vec::new(),
             elections: Vec::new(),
         }
@@ -57,19 +65,17 @@ impl RollReader {
             Some((id, number)) if id == election_id => *number,
             _ => self.number(election_id),
         };
-        let digest = blake3::hash(voter_id.as_bytes());
-        let digest = digest.as_bytes().first_chunk().expect("it has 32 bytes");
-        let sum = &mut self.digests[election as usize];
-        *sum = sum.wrapping_add(u128::from_le_bytes(*digest));
+        let sum = &mut self.sums[election as usize];
+        *sum = sum.wrapping_add(short(&blake3::hash(voter_id.as_bytes())));
         self.hashes.push(self.hash.voter(voter_id));
         self.elections.push(election);
     }
 
     fn number(&mut self, election_id: &str) -> u32 {
-        let next = self.digests.len() as u32;
+        let next = self.sums.len() as u32;
         let number = *self.numbers.entry(election_id.to_string()).or_insert(next);
         if number == next {
-            self.digests.push(0);
+            self.sums.push(0);
         }
         self.last = Some((election_id.to_string(), number));
         number
@@ -79,11 +85,11 @@ impl RollReader {
     pub fn finish(self, elections: &[Election], problems: &mut Problems) -> Voters {
         self.check_elections(elections, problems);
         let mut rolls: Vec<Roll> = self
-            .digests
+            .sums
             .iter()
-            .map(|digest| Roll {
+            .map(|sum| Roll {
                 hashes: Vec::new(),
-                digest: *digest,
+                digest: short(&blake3::hash(&sum.to_le_bytes())),
             })
             .collect();
         let mut counts = vec![0; rolls.len()];
