@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -37,6 +37,8 @@ pub struct RegisterFile {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     modified: Option<SystemTime>,
+    /// Another file of the same name may have the time of the one before.
+    inode: (u64, u64),
     bytes: u64,
     is_file: bool,
 }
@@ -45,6 +47,7 @@ impl Stamp {
     fn of(metadata: &Metadata) -> Stamp {
         Stamp {
             modified: metadata.modified().ok(),
+            inode: (metadata.dev(), metadata.ino()),
             bytes: metadata.len(),
             is_file: metadata.is_file(),
         }
