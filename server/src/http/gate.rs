@@ -74,6 +74,8 @@ async fn answered(
     request: Request<Incoming>,
     problem: Option<Problem>,
 ) -> Response {
+    // A stream's connection is another's again where only the stream's head was asked for.
+    arrival.connection.set_streaming(false);
     let client = arrival.client;
     let route = Route::of(request.uri().path());
     let method = request.method().clone();

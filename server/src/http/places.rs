@@ -65,7 +65,9 @@ impl Places {
         let reserved = (connections_max / 8).min(RESERVED_MAX);
         let all_max = connections_max - door - 2 * reserved;
         let each_max = limits.connections_per_address;
-        let each_max = each_max.unwrap_or(CONNECTIONS_PER_ADDRESS);
+        // Where there are few, one address has a quarter of them, so that it takes several to fill
+        // the house.
+        let each_max = each_max.unwrap_or(CONNECTIONS_PER_ADDRESS.min(all_max.div_ceil(4)));
         Places {
             all: Arc::new(Semaphore::new(all_max)),
             all_max,
@@ -200,7 +202,8 @@ mod tests {
     #[test]
     fn few_places_are_still_some_for_everybody() {
         let (few, mut held) = (places(16, None), Vec::new());
-        assert_eq!(admit(&few, "192.0.2.1", 12, &mut held), [10, 0, 1, 1]);
+        assert_eq!(admit(&few, "192.0.2.1", 12, &mut held), [3, 1, 0, 8]);
+        assert_eq!(admit(&few, "10.1.1.1", 12, &mut held), [7, 0, 1, 4]);
         assert!(few.is_crowded());
     }
 

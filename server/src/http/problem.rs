@@ -78,13 +78,12 @@ impl Problem {
 
     /// 503 while the start is not over.
     pub fn catching_up(progress: &Progress) -> Problem {
-        let detail = match progress.share {
-            _ if progress.waiting_for.is_some() => {
-                let waiting_for = progress.waiting_for.clone();
-                waiting_for.map_or_else(String::new, |told| told.public)
+        let detail = match (&progress.waiting_for, progress.share) {
+            (Some(told), _) => told.public.clone(),
+            (None, Some(share)) => {
+                format!("{:.1} % of the log is counted; ask again", share * 100.0)
             }
-            Some(share) => format!("{:.1} % of the log is counted; ask again", share * 100.0),
-            None => "the server is starting; ask again".to_string(),
+            (None, None) => "the server is starting; ask again".to_string(),
         };
         Problem {
             progress: Some(progress.clone()),

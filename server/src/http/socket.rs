@@ -72,9 +72,9 @@ impl Connection {
         self.from
     }
 
-    /// Says that what it sends from now on is a stream.
-    pub fn set_streaming(&self) {
-        self.streaming.store(true, Ordering::Relaxed);
+    /// Says whether what it sends from now on is a stream.
+    pub fn set_streaming(&self, is_streaming: bool) {
+        self.streaming.store(is_streaming, Ordering::Relaxed);
     }
 }
 

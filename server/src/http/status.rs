@@ -31,7 +31,7 @@ pub trait StatusSource: Send + Sync {
     fn operations(&self) -> OperatingFacts;
 }
 
-/// OperatingFacts of operation.
+/// What those who run the service may know of it.
 #[derive(Clone, Debug, Default)]
 pub struct OperatingFacts {
     /// Where everything is; not for everybody.

@@ -165,7 +165,7 @@ pub fn stream(
         metrics: state.metrics.clone(),
     };
     let body = subscriber::frames(place, state.publisher.clone(), start)?;
-    arrival.connection.set_streaming();
+    arrival.connection.set_streaming(true);
     let mut response = warp::Reply::into_response(warp::reply::stream(body));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
