@@ -35,6 +35,8 @@ pub struct PublicSide {
     disclosure: Disclosure,
     file: PathBuf,
     topic: String,
+    /// Whether it could be kept the last time: what cannot is said once.
+    is_kept: bool,
     warnings: Warnings,
 }
 
@@ -79,6 +81,7 @@ impl PublicSide {
             disclosure,
             file,
             topic,
+            is_kept: true,
             warnings,
         })
     }
@@ -93,10 +96,15 @@ impl PublicSide {
             };
             let kept = serde_json::to_vec(&kept).expect("it is plain data");
             match private::put(&self.file, &kept) {
-                Ok(()) => self.warnings.clear(NOT_KEPT),
+                Ok(()) => {
+                    self.is_kept = true;
+                    self.warnings.clear(NOT_KEPT);
+                }
                 Err(error) => {
-                    let file = self.file.display();
-                    tracing::warn!(%error, %file, "could not keep what the public is shown");
+                    if std::mem::take(&mut self.is_kept) {
+                        let file = self.file.display();
+                        tracing::warn!(%error, %file, "could not keep what the public is shown");
+                    }
                     let message = "what the public is shown cannot be kept on disk: after a \
                          restart rows of few ballots may be told from what was shown before; see \
                          the log";
