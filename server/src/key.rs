@@ -5,8 +5,9 @@
 //! to no other process. Whoever has it, a checkpoint and a list of possible ids can try them all.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use dataflow::hash::KeyedHash;
@@ -15,6 +16,9 @@ use crate::{private, secret};
 
 /// Its name in a data directory.
 pub const NAME: &str = "key";
+
+/// The file beside a key with the fingerprint of the one that it was made in the place of.
+pub const LOST: &str = "key-lost";
 
 /// The fewest bytes of a key file: with less, a key can be guessed.
 const BYTES_MIN: usize = 16;
@@ -207,9 +211,25 @@ impl KeyFile {
         Ok(key)
     }
 
-    /// Whether there is none.
-    pub fn is_missing(&self) -> bool {
-        !self.path.exists()
+    /// Whether the key with a fingerprint is lost: there is none, or one that was made since then in
+    /// its place, see [`KeyFile::note_lost`].
+    pub fn has_lost(&self, kept: &str) -> Result<bool, KeyError> {
+        Ok(match self.read()? {
+            None => true,
+            Some(key) if key.fingerprint() == kept => false,
+            Some(_) => fs::read(self.note()).is_ok_and(|lost| lost.trim_ascii() == kept.as_bytes()),
+        })
+    }
+
+    /// Notes, before another key is made, that the one with a fingerprint is lost: a start that is
+    /// cut short before it has a checkpoint of its own must not look like one with a wrong key.
+    pub fn note_lost(&self, kept: &str) -> Result<(), KeyError> {
+        let noted = private::put(&self.note(), format!("{kept}\n").as_bytes());
+        noted.map_err(|source| self.failed("make", source))
+    }
+
+    fn note(&self) -> PathBuf {
+        self.path.with_file_name(LOST)
     }
 
     fn read(&self) -> Result<Option<Key>, KeyError> {
@@ -223,7 +243,11 @@ impl KeyFile {
         if !metadata.is_file() {
             return Err(self.unfit("is no regular file"));
         }
-        private::tighten_file(&self.path, &metadata);
+        if self.is_default {
+            private::tighten_file(&self.path, &metadata);
+        } else if metadata.permissions().mode() & 0o077 != 0 {
+            tracing::warn!(path = %self.path.display(), "other users may read the key: chmod 600 it");
+        }
         let mut text = Vec::new();
         file.take(BYTES_MAX + 1)
             .read_to_end(&mut text)
@@ -263,7 +287,6 @@ impl KeyFile {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::path::Path;
 
     use super::*;
@@ -311,6 +334,18 @@ mod tests {
                 "{unfit}"
             );
         }
+    }
+
+    #[test]
+    fn a_lost_key_is_known_to_be_lost_after_another_one_was_made() {
+        let temp = tempfile::tempdir().unwrap();
+        let file = key_file(temp.path(), true);
+        assert!(file.has_lost("abc").unwrap());
+        file.note_lost("abc").unwrap();
+        let key = file.open_or_make().unwrap();
+        assert!(file.has_lost("abc").unwrap());
+        assert!(!file.has_lost("abd").unwrap(), "that is another one");
+        assert!(!file.has_lost(&key.fingerprint()).unwrap());
     }
 
     #[test]

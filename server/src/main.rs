@@ -87,8 +87,7 @@ fn run_all() -> anyhow::Result<()> {
         Some(command) => run_command(command, &args),
         None => plan::plan(&args).map_err(Into::into).and_then(|plan| {
             if args.local_cluster {
-                let has_secret = args.cluster_secret.is_some();
-                cluster::local::run(args.processes, args.listen, &plan.key, has_secret)
+                cluster::local::run(&args, &plan)
             } else {
                 run::run(&args, plan)
             }

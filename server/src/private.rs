@@ -4,9 +4,10 @@
 //! careless copy left open is tightened at the start, as far as it is ours by its name; what
 //! cannot be is warned of.
 
-use std::fs::{self, DirBuilder, File, Metadata, Permissions};
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -18,6 +19,9 @@ const FILE: u32 = 0o600;
 
 /// The mode of a directory.
 const DIRECTORY: u32 = 0o700;
+
+/// How the names of files begin that are not whole yet.
+const UNFINISHED: &str = ".unfinished-";
 
 /// What others may do, in a mode.
 const OTHERS: u32 = 0o077;
@@ -47,22 +51,43 @@ pub fn put_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Puts a file in the place of the one before: whole or not at all, and durable on return.
+/// Puts a file in the place of the one before: whole or not at all, and durable on return. Nobody
+/// else may put the same one at the same time. What a crash leaves beside it is written over by the
+/// next one.
 pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    written_beside(path, bytes)?.persist(path)?;
+    make_directory(parent(path))?;
+    let mut name = OsString::from(UNFINISHED);
+    name.push(path.file_name().unwrap_or_default());
+    let beside = path.with_file_name(name);
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(FILE);
+    let mut file = options.open(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)?;
     sync(parent(path))
+}
+
+/// Whether a file is one that a crash left beside one that was to be put.
+pub fn is_unfinished(name: &str) -> bool {
+    name.starts_with(UNFINISHED)
 }
 
 /// A file of another name in the same directory, which is made if it is not there.
 fn written_beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     make_directory(parent(path))?;
     let mut file = tempfile::Builder::new()
-        .prefix(".unfinished-")
+        .prefix(UNFINISHED)
         .permissions(Permissions::from_mode(FILE))
         .tempfile_in(parent(path))?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     Ok(file)
+}
+
+/// Makes a file's or a directory's name durable.
+pub fn sync_parent(path: &Path) -> io::Result<()> {
+    sync(parent(path))
 }
 
 fn sync(directory: &Path) -> io::Result<()> {

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use crate::{private, secret};
 
 /// The file of a token that the service has made, in the data directory.
-const FILE: &str = "token";
+pub const FILE: &str = "token";
 
 /// A shorter one could be guessed over the network.
 const CHARS_MIN: usize = 16;

@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::fs::{OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
@@ -16,7 +16,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use tempfile::TempDir;
 
+use crate::cli::Args;
 use crate::key::KeyFile;
+use crate::memory::{Limits, MEMORY_MIN};
+use crate::plan::Plan;
 use crate::signals::Signals;
 
 /// How often the processes are looked at.
@@ -25,29 +28,32 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long they may take to end.
 const END_MAX: Duration = Duration::from_secs(20);
 
+/// How the names of manifests begin.
+const MANIFEST: &str = "manifest-";
+
 /// How long a failure is rested from before all start again.
 const REST: Duration = Duration::from_secs(1);
 
 /// Runs `processes` of this program with its own arguments until a signal or until all have ended
 /// well. Process I serves on the port of `listen` plus I. All get one key, made if need be, and one
 /// secret, unless they have one already.
-pub fn run(
-    processes: u16,
-    listen: SocketAddr,
-    key: &KeyFile,
-    has_secret: bool,
-) -> anyhow::Result<()> {
+pub fn run(args: &Args, plan: &Plan) -> anyhow::Result<()> {
+    let (processes, listen, key) = (args.processes, args.listen, &plan.key);
+    if !args.recount {
+        refuse_to_make_another(key, &plan.checkpoints)?;
+    }
     key.open_or_make()?;
     let program = std::env::current_exe().context("could not find this program")?;
     let mut own = for_children(std::env::args_os().skip(1));
     // Nobody else can have made it, or look into it; it goes with its name.
     let directory = own_directory().context("could not make a directory for the host file")?;
     let hosts = directory.path().join("hosts");
-    if !has_secret {
+    if args.cluster_secret.is_none() {
         let secret = directory.path().join("secret");
         write_secret(&secret).with_context(|| format!("could not write '{}'", secret.display()))?;
         own.extend(["--cluster-secret".into(), secret.into()]);
     }
+    let memory_max = memory_of_each(args);
     let stop = stop_at_signals()?;
     loop {
         std::fs::write(&hosts, free_addresses(processes)?)
@@ -65,6 +71,7 @@ pub fn run(
                 .arg(&hosts)
                 // In the environment, since it may be among what was typed, too.
                 .env("TALLYFLOW_KEY", &key.path)
+                .envs(memory_max.iter().map(|each| ("TALLYFLOW_MEMORY_MAX", each)))
                 .spawn();
             children.0.push(child.context("could not start a process")?);
         }
@@ -86,6 +93,34 @@ fn own_directory() -> io::Result<TempDir> {
         .prefix("tallyflow-")
         .permissions(Permissions::from_mode(0o700))
         .tempdir()
+}
+
+/// What each process may use of what the system allows all of them, where nothing was asked for.
+fn memory_of_each(args: &Args) -> Option<String> {
+    if args.memory_max.is_some() {
+        return None;
+    }
+    let all = Limits::find(None).resident?;
+    let each = all / u64::from(args.processes);
+    Some(each.max(MEMORY_MIN).to_string())
+}
+
+/// Ends a start that would make a key while checkpoints were made with one that is gone.
+fn refuse_to_make_another(key: &KeyFile, checkpoints: &str) -> anyhow::Result<()> {
+    let is_manifest = |name: &str| name.starts_with(MANIFEST);
+    let mut names = std::fs::read_dir(checkpoints)
+        .into_iter()
+        .flatten()
+        .flatten();
+    let has_some = names.any(|entry| entry.file_name().to_str().is_some_and(is_manifest));
+    anyhow::ensure!(
+        key.path.exists() || !has_some,
+        "there is no key at '{}', and the checkpoints in {checkpoints} were made with one: put it \
+         back, or name it with --key FILE; without it, start once with --recount, which counts the \
+         log from its beginning under a new key",
+        key.path.display()
+    );
+    Ok(())
 }
 
 /// Makes a secret for the processes of this run.
@@ -224,6 +259,26 @@ mod tests {
         assert!(write_secret(&secret).is_err());
         drop(directory);
         assert!(!secret.exists());
+    }
+
+    #[test]
+    fn no_key_is_made_in_the_place_of_one_that_checkpoints_have() {
+        let temp = tempfile::tempdir().unwrap();
+        let key = KeyFile {
+            path: temp.path().join("key"),
+            is_made: true,
+            is_default: true,
+        };
+        let checkpoints = temp.path().join("checkpoints");
+        let checkpoints = checkpoints.to_str().unwrap();
+        refuse_to_make_another(&key, checkpoints).unwrap();
+        std::fs::create_dir(checkpoints).unwrap();
+        refuse_to_make_another(&key, checkpoints).unwrap();
+        std::fs::write(Path::new(checkpoints).join("manifest-1.json"), "{}").unwrap();
+        let error = refuse_to_make_another(&key, checkpoints).unwrap_err();
+        assert!(error.to_string().contains("put it back"), "{error}");
+        key.open_or_make().unwrap();
+        refuse_to_make_another(&key, checkpoints).unwrap();
     }
 
     #[test]

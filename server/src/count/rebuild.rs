@@ -86,7 +86,7 @@ fn choose_loaded(
         return Ok(chosen);
     };
     check(manifest, settings, topic_id, extents)?;
-    if settings.key.is_default && settings.key.is_missing() {
+    if settings.key.is_default && settings.key.has_lost(&manifest.key_fingerprint)? {
         if !settings.key.is_made || !gives_again(Some(manifest), extents) {
             return Err(KeyError::Lost {
                 path: settings.key.path.clone(),
@@ -95,6 +95,7 @@ fn choose_loaded(
             }
             .into());
         }
+        settings.key.note_lost(&manifest.key_fingerprint)?;
         let message = "the key of the checkpoints was gone, so the log was counted from its \
                        beginning under a new one; the counts are right, and later checkpoints \
                        have the new key";

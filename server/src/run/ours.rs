@@ -5,19 +5,18 @@ use std::path::Path;
 use crate::plan::{CHECKPOINTS, Plan};
 use crate::publish::is_memory;
 use crate::warnings::Warnings;
-use crate::{checkpoint, control, demo, key, private};
+use crate::{checkpoint, control, demo, key, private, token};
 
 /// What this service makes in a data directory.
-const OURS: [&str; 9] = [
+const OURS: [&str; 8] = [
     demo::LOG,
     CHECKPOINTS,
     key::NAME,
+    key::LOST,
     demo::MARK,
     control::ASK,
     control::ANSWER,
-    "token",
-    "tokens.toml",
-    "cluster-secret",
+    token::FILE,
 ];
 
 /// Takes from other users of the machine what an earlier version, or a copy, left open to them.
@@ -27,7 +26,9 @@ pub(super) fn tighten(plan: &Plan, warnings: &Warnings) {
     let mut directories = vec![
         private::Ours {
             directory: &plan.data,
-            is_ours: &|name| OURS.contains(&name) || is_memory(name),
+            is_ours: &|name| {
+                OURS.contains(&name) || is_memory(name) || private::is_unfinished(name)
+            },
         },
         private::Ours {
             directory: &log,

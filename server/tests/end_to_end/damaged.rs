@@ -170,6 +170,20 @@ fn damage_to_a_part_of_the_log_that_checkpoints_have_is_warned_of_and_found_by_v
 }
 
 #[test]
+fn a_lost_key_is_made_good_though_the_start_is_cut_short() {
+    let server = voted().start(&FLAGS);
+    let expected = counted(&server);
+    let mut home = server.terminate().1;
+    fs::remove_file(home.path().join("data/key")).expect("the key is lost");
+    for _ in 0..2 {
+        let server = home.start(&["--checkpoint-every", "1h"]);
+        assert_eq!(counted(&server), expected);
+        home = server.kill();
+    }
+    assert_eq!(counted(&home.start(&FLAGS)), expected);
+}
+
+#[test]
 fn a_backup_of_a_running_service_gives_the_same_counts() {
     let server = voted().start(&FLAGS);
     let expected = counted(&server);
