@@ -12,6 +12,7 @@
 //! Invariant: neither the key nor a token is ever copied.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -21,7 +22,10 @@ use crate::cli::Args;
 use crate::publish::is_memory;
 use crate::source::LogError;
 use crate::source::embedded::{self, EmbeddedLog};
-use crate::{control, count, demo, plan, private};
+use crate::{control, count, demo, output, plan, private};
+
+/// The name of a copy of the log that is not whole yet.
+const UNFINISHED: &str = "log-unfinished";
 
 /// How often a checkpoint is begun anew whose files went while they were copied.
 const TRIES: usize = 10;
@@ -58,11 +62,11 @@ pub fn run(args: &Args, directory: &Path) -> anyhow::Result<()> {
         )?);
     }
     copy_mark(&data, &directory)?;
-    println!(
-        "the copy is in '{}'. It has neither the key nor a token: keep those elsewhere. A start \
-         from it without the key counts its log from the beginning, under a new key",
-        directory.display()
-    );
+    let place = directory.display();
+    output::print(&format!(
+        "the copy is in '{place}'. It has neither the key nor a token: keep those elsewhere. A \
+         start from it without the key counts its log from the beginning, under a new key\n"
+    ))?;
     anyhow::ensure!(
         damaged.is_empty(),
         "what is damaged was left out of the copy: {}",
@@ -97,45 +101,51 @@ fn copy_checkpoint(from: &Place, to: &Place, is_gapless: bool) -> anyhow::Result
         };
         let damaged = loaded.damaged.iter().map(ToString::to_string).collect();
         let Some((manifest, _)) = loaded.checkpoint else {
-            println!("there is no checkpoint yet");
+            output::print("there is no checkpoint yet\n")?;
             return Ok(damaged);
         };
         if checkpoint::copy(from, to, &manifest)? {
             count::copy_ceilings(from, to)?;
-            println!("checkpoint {} is copied", manifest.number);
+            output::print(&format!("checkpoint {} is copied\n", manifest.number))?;
             return Ok(damaged);
         }
     }
     anyhow::bail!("the checkpoints went while they were copied, {TRIES} times: try again")
 }
 
+/// Under another name until it is whole: one that is broken off is no empty log.
 fn copy_log(data: &Path, log: &Path, to: &Path, topic: &str) -> anyhow::Result<Vec<String>> {
+    let unfinished = to.with_file_name(UNFINISHED);
     let damaged = match EmbeddedLog::open(log, topic) {
         Ok(log) => {
-            let damage = log.copy_to(to)?;
+            let damage = log.copy_to(&unfinished)?;
             log.close()?;
             damage.iter().map(ToString::to_string).collect()
         }
         Err(LogError::InUse { .. }) => {
             let runs = || embedded::is_in_use(log);
-            control::ask_for_a_copy(data, to, runs)?
+            control::ask_for_a_copy(data, &unfinished, runs)?
         }
         Err(error) => return Err(error.into()),
     };
-    println!("the log is copied");
+    let named = fs::rename(&unfinished, to).and_then(|()| private::sync_parent(to));
+    named.with_context(|| format!("could not name the copy of the log '{}'", to.display()))?;
+    output::print("the log is copied\n")?;
     Ok(damaged)
 }
 
 /// What the public has seen: a start from the copy must not show what was held back.
 fn copy_memory(data: &Path, to: &Path) -> anyhow::Result<()> {
-    let entries = fs::read_dir(data).context("could not read the data directory")?;
+    let entries = match fs::read_dir(data) {
+        // Checkpoints may be copied from a machine that has none of the rest.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries.context("could not read the data directory")?,
+    };
     for entry in entries {
-        let name = entry
-            .context("could not read the data directory")?
-            .file_name();
+        let entry = entry.context("could not read the data directory")?;
+        let name = entry.file_name();
         if name.to_str().is_some_and(is_memory) {
-            let copied = fs::copy(data.join(&name), to.join(&name));
-            copied.context("could not copy what the public has seen")?;
+            copy_small(&data.join(&name), &to.join(&name))?;
         }
     }
     Ok(())
@@ -145,7 +155,13 @@ fn copy_memory(data: &Path, to: &Path) -> anyhow::Result<()> {
 fn copy_mark(data: &Path, to: &Path) -> anyhow::Result<()> {
     let mark = data.join(demo::MARK);
     if mark.exists() {
-        fs::copy(mark, to.join(demo::MARK)).context("could not copy the demo's mark")?;
+        copy_small(&mark, &to.join(demo::MARK))?;
     }
     Ok(())
+}
+
+/// A file that fits the memory; durable on return.
+fn copy_small(from: &Path, to: &Path) -> anyhow::Result<()> {
+    let copied = fs::read(from).and_then(|bytes| private::put(to, &bytes));
+    copied.with_context(|| format!("could not copy '{}'", from.display()))
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -28,8 +28,8 @@ pub const ANSWER: &str = "backup-answer.json";
 /// How often either side looks.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// How long an ask may lie there until it is taken.
-const TAKEN_MAX: Duration = Duration::from_secs(30);
+/// How long nothing may be copied until it is given up: before it has begun, and after it.
+const QUIET_MAX: Duration = Duration::from_secs(30);
 
 /// What is asked.
 #[derive(Debug, Serialize, Deserialize)]
@@ -99,7 +99,7 @@ pub fn ask_for_a_copy(
     let _ = fs::remove_file(&answer);
     let copy_log_to = to.to_path_buf();
     write(&ask, &Ask { copy_log_to })?;
-    let asked_at = Instant::now();
+    let (mut written_before, mut busy_at) = (None, Instant::now());
     loop {
         if let Some(found) = read::<Answer>(&answer)?
             && found.copy_log_to == to
@@ -111,13 +111,26 @@ pub fn ask_for_a_copy(
                 None => Ok(found.damaged),
             };
         }
-        let is_taken = !ask.exists();
-        if !runs() || !is_taken && asked_at.elapsed() > TAKEN_MAX {
+        let written = last_written(to);
+        if written != written_before {
+            (written_before, busy_at) = (written, Instant::now());
+        }
+        if !runs() || busy_at.elapsed() > QUIET_MAX {
             let _ = fs::remove_file(&ask);
-            anyhow::bail!("the service has the log in use and does not answer: try again");
+            anyhow::bail!(
+                "the service has the log in use and does not answer: run this as its user, look \
+                 into its log, and try again"
+            );
         }
         thread::sleep(LOOK_EVERY / 5);
     }
+}
+
+/// When something was last written into a directory, if something was.
+fn last_written(directory: &Path) -> Option<SystemTime> {
+    let entries = fs::read_dir(directory).ok()?.flatten();
+    let times = entries.filter_map(|entry| entry.metadata().ok()?.modified().ok());
+    times.max()
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
