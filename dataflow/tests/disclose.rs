@@ -181,7 +181,7 @@ fn json_of(answer: Result<impl serde::Serialize, dataflow::view::Unknown>) -> Js
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
     #[test]
     fn finds_nothing_below_the_least(seed: u64, roots in 1_u64..7, below in 0_u64..5, corrects: bool, restarts: bool) {

@@ -12,8 +12,10 @@ pub struct Neighbour {
     min: u64,
     /// Ballots go, too, so a difference may be of those that came and of those that went.
     corrects: bool,
-    /// By location, as last shown.
+    /// By location, as shown now.
     rows: BTreeMap<String, Votes>,
+    /// By location, as last shown.
+    last: BTreeMap<String, Votes>,
     parents: BTreeMap<String, Option<String>>,
     windows: BTreeMap<String, (String, Votes)>,
     /// The ticks in which rows of a parent were seen to be renewed.
@@ -37,6 +39,7 @@ impl Neighbour {
             min,
             corrects,
             rows: BTreeMap::new(),
+            last: BTreeMap::new(),
             parents: BTreeMap::new(),
             windows: BTreeMap::new(),
             moments: BTreeMap::new(),
@@ -145,11 +148,18 @@ impl Neighbour {
     fn subtract_moments(&mut self, before: &BTreeMap<String, Votes>) {
         let mut renewed: BTreeMap<Option<String>, BTreeSet<String>> = BTreeMap::new();
         for (code, now) in &self.rows {
-            if before.get(code) != Some(now) {
-                let parent = self.parents[code].clone();
+            let parent = &self.parents[code];
+            // A row that comes back with its parent may be as it was, or old.
+            let was_asked = parent
+                .as_ref()
+                .is_none_or(|above| before.contains_key(above));
+            let is_back = was_asked && !before.contains_key(code);
+            if is_back || self.last.get(code) != Some(now) {
+                let parent = parent.clone();
                 renewed.entry(parent).or_default().insert(code.clone());
             }
         }
+        self.last.extend(self.rows.clone());
         for (parent, renewed) in renewed {
             let total = match &parent {
                 None => self.total.clone(),

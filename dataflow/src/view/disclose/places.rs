@@ -13,7 +13,8 @@
 //!
 //! - there are no others;
 //! - the others have together changed by `min` ballots or more since the moment before;
-//! - the others have not changed since then, and all that did change came in this one tick (else
+//! - the others have not changed since then, each was made anew then (else the sum of some that
+//!   were the others then would be known now), and all that did change came in this one tick (else
 //!   each step of the live total would be known to be that of the rows made anew).
 //!
 //! So for any two moments what the public can subtract is 0 or at least `min` ballots: a sum that
@@ -50,18 +51,28 @@ pub(super) struct Row {
 /// The rows of one parent at their last moment.
 #[derive(Clone, Debug)]
 struct Group {
+    /// As it was then, or at a restart after it.
     table: Table,
     renewed: BTreeSet<u32>,
+    /// Whether what changed between the moment and the table is unknown.
+    is_restored: bool,
 }
 
 impl Places {
     /// Goes on from what the public has seen before a restart. What has changed since the last
     /// moment is not known any more, so it is counted from now on.
-    pub(super) fn restore(rows: BTreeMap<u32, Row>, children: &Children, table: &Table) -> Places {
-        let groups = children.keys().map(|parent| {
+    pub(super) fn restore(
+        rows: BTreeMap<u32, Row>,
+        newest: &BTreeSet<u32>,
+        children: &Children,
+        table: &Table,
+    ) -> Places {
+        let groups = children.iter().map(|(parent, rows)| {
+            let renewed = rows.iter().filter(|row| newest.contains(row));
             let group = Group {
                 table: table.clone(),
-                renewed: BTreeSet::new(),
+                renewed: renewed.copied().collect(),
+                is_restored: true,
             };
             (*parent, group)
         });
@@ -75,6 +86,12 @@ impl Places {
     /// The rows that were shown at some time.
     pub(super) fn rows(&self) -> impl Iterator<Item = (u32, &Row)> {
         self.rows.iter().map(|(location, row)| (*location, row))
+    }
+
+    /// The rows that were made anew at their parent's last moment.
+    pub(super) fn newest(&self) -> BTreeSet<u32> {
+        let renewed = self.groups.values().flat_map(|group| &group.renewed);
+        renewed.copied().collect()
     }
 
     /// Takes a tick's table; says whether the public sees other rows than before.
@@ -111,9 +128,7 @@ impl Places {
                 let may = rows.iter().filter(open);
                 let may = may.filter(|row| self.may_be_renewed(**row, table, min));
                 let may: Vec<u32> = may.copied().collect();
-                // After a restart nobody knows that the others had not changed before this tick.
-                let is_known = !group.renewed.is_empty();
-                let is_one_tick = is_known && group.since(rows.iter(), &self.before) == 0;
+                let is_one_tick = !group.is_restored && group.since(rows.iter(), &self.before) == 0;
                 let renewed = group.choose(rows, may, table, min, is_one_tick);
                 let all = || group.since(rows.iter(), table);
                 // That a row is hidden from now on tells that something came, too.
@@ -130,6 +145,7 @@ impl Places {
             let group = Group {
                 table: table.clone(),
                 renewed: renewed.clone(),
+                is_restored: false,
             };
             self.groups.insert(parent, group);
         }
@@ -217,7 +233,9 @@ impl Group {
         let others = rows.iter().filter(|row| !renewed.contains(row));
         let mut has_others = renewed.len() < rows.len();
         let mut since = self.since(others, table);
-        if since == 0 && is_one_tick {
+        let others = rows.iter().filter(|row| !renewed.contains(row));
+        let mut others_of_both = others.filter(|row| !self.renewed.contains(row));
+        if since == 0 && is_one_tick && others_of_both.next().is_none() {
             return renewed;
         }
         let mut by_change: Vec<(u64, u32)> = may

@@ -3,7 +3,7 @@
 //! Out of it comes the same state, but for what changed since it was last renewed, which is then
 //! counted from the restart on. What is not in the register any more is left out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,7 @@ struct RememberedContest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct RememberedRow {
     is_shown: bool,
+    is_newest: bool,
     votes: RememberedVotes,
 }
 
@@ -52,9 +53,11 @@ impl Remembered {
     pub(super) fn of(snapshot: &Snapshot, contests: &BTreeMap<u32, Contest>) -> Remembered {
         let directory = &snapshot.directory;
         let rows = contests.iter().map(|(number, contest)| {
+            let newest = contest.places.newest();
             let locations = contest.places.rows().map(|(location, row)| {
                 let row = RememberedRow {
                     is_shown: row.is_shown,
+                    is_newest: newest.contains(&location),
                     votes: RememberedVotes::of(&row.votes, directory),
                 };
                 (directory.locations.text(location).to_string(), row)
@@ -95,13 +98,20 @@ impl Remembered {
 
 impl RememberedContest {
     fn known(self, directory: &Directory, children: Option<&Children>, table: &Table) -> Contest {
-        let rows = self.locations.into_iter().filter_map(|(id, row)| {
+        let (mut rows, mut newest) = (BTreeMap::new(), BTreeSet::new());
+        for (id, row) in self.locations {
+            let Some(location) = directory.locations.number(&id) else {
+                continue;
+            };
+            if row.is_newest {
+                newest.insert(location);
+            }
             let known = Row {
                 is_shown: row.is_shown,
                 votes: Arc::new(row.votes.known(directory)),
             };
-            Some((directory.locations.number(&id)?, known))
-        });
+            rows.insert(location, known);
+        }
         let blocks = self.blocks.into_iter().map(|block| Block {
             start_ms: block.start_ms,
             end_ms: block.end_ms,
@@ -112,7 +122,7 @@ impl RememberedContest {
         });
         let none = Children::new();
         Contest {
-            places: Places::restore(rows.collect(), children.unwrap_or(&none), table),
+            places: Places::restore(rows, &newest, children.unwrap_or(&none), table),
             times: Times::restore(blocks.collect()),
             ..Contest::default()
         }
