@@ -97,7 +97,7 @@ impl Streams {
         let Some(tick) = self.publisher.current() else {
             return Err(Problem::catching_up(&self.publisher.progress()));
         };
-        let group = Arc::new(Group::new(key.clone(), tick));
+        let group = Arc::new(Group::new(key.clone(), tick.number()));
         let beats = group.beats();
         groups.insert(key, group.clone());
         tokio::spawn(group.clone().run(self.clone()));

@@ -136,7 +136,7 @@ impl Tick {
     }
 
     /// Lets its answers go, but for those who are sending them: another tick has followed. Changes
-    /// that lead to it stay for subscribers that are behind.
+    /// that lead to it go with the last who looks at it.
     pub(super) fn end(&self) {
         self.answers.end();
         self.beginnings.end();

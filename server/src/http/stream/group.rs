@@ -17,7 +17,7 @@ use super::pace::Pace;
 use crate::http::server::ended;
 use crate::http::status;
 use crate::http::votes::now_ms;
-use crate::publish::{Delta, Tick};
+use crate::publish::Delta;
 
 /// How often a stream says that it lives.
 const ALIVE_EVERY: Duration = Duration::from_secs(5);
@@ -49,9 +49,9 @@ pub struct Beat {
 pub struct Frame {
     /// Where it begins.
     pub from: u64,
-    /// Where it ends; changes of others who stand elsewhere are made for the same tick, so that
-    /// the next frame serves them too.
-    pub to: Arc<Tick>,
+    /// Where it ends. Only the number: a quiet group would else hold an old tick, and all that
+    /// was encoded for it.
+    pub to: u64,
     /// When it went out.
     pub sent_at: Instant,
     /// The `change` event.
@@ -66,9 +66,9 @@ pub struct Group {
 
 impl Frame {
     /// A frame from a tick to itself: nobody who stands there needs it.
-    fn none(tick: Arc<Tick>, sent_at: Instant) -> Frame {
+    fn none(tick: u64, sent_at: Instant) -> Frame {
         Frame {
-            from: tick.number(),
+            from: tick,
             to: tick,
             sent_at,
             bytes: Bytes::new(),
@@ -78,7 +78,7 @@ impl Frame {
 
 impl Group {
     /// A group that begins at a tick.
-    pub fn new(key: Key, tick: Arc<Tick>) -> Group {
+    pub fn new(key: Key, tick: u64) -> Group {
         let frame = Arc::new(Frame::none(tick, Instant::now()));
         let first = Beat {
             frame,
@@ -147,14 +147,11 @@ impl Group {
         let Some(tick) = streams.publisher.current() else {
             return;
         };
-        let before = self.beats.borrow().frame.to.clone();
         let contest = &self.key.contest;
-        let gone = before.snapshot().register_version() != tick.snapshot().register_version()
-            && tick.snapshot().contest_id(Some(contest)).is_err();
-        if gone {
+        if tick.snapshot().contest_id(Some(contest)).is_err() {
             return self.end(frame::reset(tick.number(), "contest_gone"));
         }
-        let from = before.number();
+        let from = self.beats.borrow().frame.to;
         if !streams.publisher.changed_after(contest, from) {
             return;
         }
@@ -163,12 +160,12 @@ impl Group {
             Delta::Nothing => return,
             // The group fell behind the history, and so did all who stand where it does: each
             // finds out at this tick, since nobody stands at the frame's beginning.
-            Delta::Lost(_) => return self.send(Frame::none(tick, now)),
+            Delta::Lost(_) => return self.send(Frame::none(tick.number(), now)),
         };
         pace.sent(now);
         self.send(Frame {
             from,
-            to: tick,
+            to: tick.number(),
             sent_at: now,
             bytes,
         });

@@ -146,7 +146,7 @@ impl Subscriber {
             self.next.push_back(event.clone());
         }
         let frame = &beat.frame;
-        if frame.to.number() > self.at {
+        if frame.to > self.at {
             if let Some(due) = self.pace.wait_until(Instant::now()) {
                 let group_next_at = frame.sent_at + self.place.group.key().interval;
                 return Some(due.max(group_next_at + GROUP_FIRST));
@@ -159,10 +159,11 @@ impl Subscriber {
     fn send_frame(&mut self, frame: &Frame) {
         if frame.from == self.at {
             self.next.push_back(frame.bytes.clone());
-            self.at = frame.to.number();
+            self.at = frame.to;
             self.pace.sent(frame.sent_at);
-        } else {
-            self.send_way(&frame.to, frame.sent_at);
+        } else if let Some(tick) = self.publisher.current() {
+            // As a rule the frame's own tick, so that the next frame serves this one, too.
+            self.send_way(&tick, frame.sent_at);
         }
     }
 
