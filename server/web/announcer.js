@@ -4,7 +4,7 @@
 //! leader or a lost line is said soon, the standing now and then, never every change.
 
 import { byId, setText } from './dom.js';
-import { count, percent } from './format.js';
+import { counted, percent } from './format.js';
 import { words } from './language.js';
 
 const LEADER_MS = 15_000;
@@ -33,10 +33,7 @@ export class Announcer {
     if (now_ms - this.#said_at < (changed ? LEADER_MS : STANDING_MS)) return;
     this.#leader = results.leader;
     this.#accepted = accepted;
-    const said = leaderName === null
-      ? words().nobody_leads(count(accepted))
-      : words().leads(leaderName, percent(share), count(accepted));
-    this.#say(said, now_ms);
+    this.#say(standingOf(results, leaderName, share), now_ms);
   }
 
   /** @param {string} kind the connection's @param {number} now_ms */
@@ -52,4 +49,20 @@ export class Announcer {
     this.#said_at = now_ms;
     setText(this.#region, text);
   }
+}
+
+/**
+ * Who leads, in a sentence. Where nobody has a vote nobody is level with anybody.
+ *
+ * @param {Pick<import('./reducer.js').Results, 'counts'|'blank'>} results
+ * @param {?string} leaderName
+ * @param {?number} share the leader's
+ * @returns {string}
+ */
+export function standingOf({ counts: { accepted }, blank }, leaderName, share) {
+  const texts = words();
+  if (accepted === 0) return texts.no_ballots;
+  const ballots = counted(texts.ballots_accepted, accepted);
+  if (leaderName !== null) return texts.leads(leaderName, percent(share), ballots);
+  return accepted > blank ? texts.nobody_leads(ballots) : texts.nobody_yet(ballots);
 }

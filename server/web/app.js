@@ -3,27 +3,32 @@
 //! In come the elections and the stream of one contest; out goes what is on the page, drawn at most
 //! once a frame and only where something changed. Never counts, and never loads the page anew.
 
+import { drawAddressNote, drawWays, waysToContests, waysToViews } from './address.js';
 import { Announcer } from './announcer.js';
 import { Candidates } from './candidates.js';
-import { describe, retryAfter } from './connection.js';
-import { askedContest, choose, drawContest, keepInAddress, placesOf, readElections, textsOf } from './contests.js';
+import { retryAfter } from './connection.js';
+import { askedContest, choose, drawChooser, drawContest, keepInAddress, placesOf, readElections, textsOf } from './contests.js';
 import { byId, setText } from './dom.js';
 import { Feed } from './feed.js';
-import { clock, named, percent } from './format.js';
+import { named, percent } from './format.js';
+import { frameFromAddress } from './frame.js';
 import { choose as chooseLanguage, language, setFromBrowser, words } from './language.js';
+import { LineView } from './line.js';
 import { linkViews } from './links.js';
-import { Locations } from './locations.js';
 import { Pace } from './pace.js';
 import { Podium } from './podium.js';
 import { apply, fromSnapshot, merge, ranked } from './reducer.js';
 import { paint, wantsAnotherPolicy } from './safe.js';
 import { readiness } from './stream.js';
+import { fullMoment, setTimeZone, zoneName } from './times.js';
 import { Corrections, Outcomes, drawHeadline } from './totals.js';
 import { Where } from './where.js';
-import { Windows } from './windows.js';
 
 /** The elections are read again at most this often, whatever versions the stream names. */
 const REGISTER_MS = 2000;
+
+/** The sections that come after the figures. */
+const LATER = ['map-section', 'shares-section', 'series-section', 'windows-section', 'health-section', 'locations-section'];
 
 /** How often a register without a contest is looked at again. */
 const EMPTY_MS = 5000;
@@ -46,12 +51,10 @@ const views = {
   candidates: new Candidates(),
   outcomes: new Outcomes(),
   corrections: new Corrections(),
-  locations: new Locations(where),
-  windows: new Windows(),
   announcer: new Announcer(),
 };
 
-/** Map and charts, once they are fetched. @type {?import('./pictures.js').Pictures} */
+/** Tables, map and charts, once they are fetched. @type {?import('./pictures.js').Pictures} */
 let pictures = null;
 /** @type {'not yet'|'begun'|'failed'} */
 let fetching = 'not yet';
@@ -79,21 +82,19 @@ let pending = null;
 let shown = null;
 /** Whether to draw though nothing has changed, and whether to draw what the pace would hold back. */
 let again = false;
+/** Whether the service replays a past election. */
+let isReplay = false;
 let taking = false;
 /** @type {Map<string, string>} */
 let colors = new Map();
 let frame = 0;
 
-/** The line, and how far the server's clock is ahead of this page's. */
 /** @type {?Feed} */
 let feed = null;
-/** @type {import('./stream.js').Phase} */
-let phase = 'connecting';
-/** @type {?Progress} */
-let progress = null;
-let lag = 0;
-/** @type {?number} */
-let ahead_ms = null;
+const line = new LineView();
+let wasClosed = false;
+/** A view that the address asks for and that there is not. */
+const unknownView = frameFromAddress();
 
 /** @type {import('./stream.js').Handlers} */
 const handlers = {
@@ -102,10 +103,12 @@ const handlers = {
     // What waits has corrections, which a snapshot has not.
     settle();
     state = fromSnapshot(event, state);
+    line.tookAll();
     soon();
   },
   change(event) {
     if (state === null) return;
+    line.tookChange(event);
     if (pace.isLive) pending = pending === null ? event : merge(pending, event);
     else settle(event);
     soon();
@@ -113,22 +116,15 @@ const handlers = {
   // A snapshot follows at once; until then the old figures stay on the page.
   reset() {},
   alive(event) {
-    lag = typeof event.lag === 'number' ? event.lag : 0;
-    setClock(new Date(event.now).getTime());
+    line.tookAlive(event, handlers.tick());
     drawLine();
   },
   ready: readRegister,
   phase(now, done) {
-    phase = now;
-    progress = done;
+    line.take(now, done);
     drawLine();
   },
 };
-
-/** @param {number} server_ms */
-function setClock(server_ms) {
-  if (Number.isFinite(server_ms)) ahead_ms = server_ms - Date.now();
-}
 
 const pace = new Pace(() => {
   taking = true;
@@ -154,29 +150,33 @@ function draw() {
   taking = false;
   if (next === shown && !again) return;
   again = false;
+  line.showed(shown, next);
   shown = next;
   const stale = shown.register_version !== registerVersion;
   if (stale && performance.now() - read_at > REGISTER_MS) readRegister();
   const rows = ranked(shown, places);
   recolor(rows);
+  if (unknownView !== null) return;
   byId('figures').hidden = false;
   notice(null);
-  drawHeadline(shown.results, shown.candidates);
+  drawHeadline(shown.results, shown.candidates, line.isClosed);
   views.podium.draw(rows, colors);
   views.candidates.draw(rows, colors, fallen(before, shown), texts);
   views.outcomes.draw(shown.results);
   views.corrections.draw(shown.corrections, shown.candidates);
-  const scene = { ...shown, ranked: rows, places, colors, geojson_url: chosen.election.geojson_url ?? null };
-  views.locations.draw(scene);
-  views.windows.draw(shown.windows, colors);
+  const { geojson_url = null, geojson_property = null } = chosen.election;
+  const scene = { ...shown, ranked: rows, places, colors, geojson_url, geojson_property, isClosed: line.isClosed };
   if (pictures === null) fetchPictures(shown);
   else pictures.draw(scene);
   drawFooter(shown);
   drawLine();
+  where.stayIn(shown.locations);
+  const { candidates } = shown;
+  drawAddressNote(where.missing, (id) => candidates.has(id));
 }
 
 /**
- * Map and charts come after the figures; their places are there before, so that nothing moves.
+ * Tables, map and charts come after the figures; their places are there before, so that nothing moves.
  *
  * @param {State} state
  */
@@ -184,19 +184,19 @@ async function fetchPictures({ results, locations }) {
   if (fetching === 'failed') return;
   const hasVotes = results.counts.accepted > 0;
   for (const [id, isUsed] of /** @type {[string, boolean][]} */ ([
-    ['map-section', locations.size > 0], ['shares-section', hasVotes], ['series-section', hasVotes],
+    ['map-section', locations.size > 0], ['locations-section', locations.size > 0], ['shares-section', hasVotes], ['series-section', hasVotes],
   ])) byId(id).hidden = !isUsed;
   if (fetching === 'begun') return;
   fetching = 'begun';
   try {
     const { Pictures } = await import('./pictures.js');
-    pictures = new Pictures(where);
+    pictures = new Pictures(where, tookStatus);
     again = true;
     soon();
   } catch {
     fetching = 'failed';
-    // A server that was renewed has other files than this page; figures, tables and bars are all there.
-    for (const id of ['map-section', 'shares-section', 'series-section', 'health-section']) byId(id).hidden = true;
+    // A server that was renewed has other files than this page; the figures are all there.
+    for (const id of LATER) byId(id).hidden = true;
   }
 }
 
@@ -230,43 +230,61 @@ function announce(shown, chosen) {
   );
 }
 
+/** What the service says about itself. @param {import('./health.js').Status} status */
+function tookStatus({ publishing, demo }) {
+  line.publishing = publishing ?? null;
+  isReplay = Boolean(demo);
+  drawMarks();
+  drawLine();
+}
+
+/** That this is a test, or a replay, and no election. */
+function drawMarks() {
+  const isTest = chosen?.election.test ?? false;
+  byId('test-mark').hidden = !isTest;
+  byId('replay-mark').hidden = !isReplay;
+  byId('test-warning').hidden = !isTest && !isReplay;
+  setText(byId('test-warning'), isTest ? words().test_warning : words().replay_warning);
+  document.documentElement.classList.toggle('is-test', isTest);
+}
+
 /** @param {State} shown */
 function drawFooter(shown) {
-  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  setText(byId('footer-tick'), words().as_of(clock(shown.as_of), shown.register_version));
-  setText(byId('footer-zone'), words().times_in(zone));
+  setText(byId('footer-as-of'), words().as_of(fullMoment(shown.as_of), shown.register_version));
+  setText(byId('footer-zone'), words().times_in(zoneName()));
 }
 
 function drawLine() {
-  const line = describe({
-    phase, progress, lag,
-    pace: pace.text,
-    changed_at_ms: shown?.tick ?? null,
-    server_now_ms: Date.now() + (ahead_ms ?? 0),
-  });
-  byId('line').dataset.kind = line.kind;
-  setText(byId('line-title'), line.title);
-  setText(byId('line-detail'), line.detail);
+  const said = line.draw(shown, pace.text);
+  // Turnout is "so far" only until then.
+  if (line.isClosed !== wasClosed) {
+    wasClosed = line.isClosed;
+    again = true;
+    soon();
+  }
+  pictures?.rest(line.isQuiet);
   // Not only after changes: what was held back is said when its time comes.
   if (shown !== null && chosen !== null) announce(shown, chosen);
-  setText(byId('line-tick'), shown === null ? '' : words().tick(String(shown.tick)));
-  views.announcer.line(line.kind, performance.now());
-  if (phase === 'catching_up' && state === null) notice(progress?.waiting_for ? line.detail : words().notice_catching_up, progress);
+  views.announcer.line(said.kind, performance.now());
+  const { phase, progress } = line;
+  if (phase === 'catching_up' && state === null) notice(progress?.waiting_for ? said.detail : words().notice_catching_up, progress);
 }
 
 /**
  * Says something in the place of the figures, or with null takes it back; and how far that is.
  *
  * @param {?string} text
- * @param {?Progress} done
+ * @param {?Progress} [done]
+ * @param {import('./address.js').Way[]} [ways] to what there is instead
  */
-function notice(text, done = null) {
+function notice(text, done = null, ways = []) {
   byId('notice').hidden = text === null;
   setText(byId('notice-text'), text ?? '');
   const bar = byId('notice-progress', HTMLProgressElement);
   const share = done?.share ?? null;
   bar.hidden = share === null;
   if (share !== null) bar.value = share;
+  drawWays(byId('notice-ways'), ways);
 }
 
 /** Reads names and places again after the register changed; figures go on meanwhile. */
@@ -293,16 +311,19 @@ function takeRegister(answer) {
   elections = answer.elections;
   registerVersion = answer.register_version;
   // `Date` counts whole seconds: good enough until the first `alive`.
-  if (ahead_ms === null && answer.served_at_ms !== null) setClock(answer.served_at_ms);
+  if (answer.served_at_ms !== null) line.setClock(answer.served_at_ms);
 }
 
 /** @param {?Chosen} contest */
 function rename(contest) {
   chosen = contest;
   if (contest === null) return;
+  setTimeZone(contest.election.time_zone);
+  line.closes_at = contest.contest.closes_at;
   places = placesOf(contest.contest);
   texts = textsOf(contest.contest);
   drawContest(elections, contest);
+  drawMarks();
   again = true;
   soon();
 }
@@ -314,22 +335,34 @@ function rename(contest) {
  * @param {boolean} isStep whether the reader came by the browser's history
  */
 function show(contest, isStep = false) {
+  const before = chosen?.contest.contest_id ?? null;
   feed?.close();
   feed = null;
   state = pending = shown = null;
-  lag = 0;
-  phase = 'connecting';
+  line.clear();
   byId('figures').hidden = true;
-  for (const view of [views.podium, views.candidates, views.locations, views.windows]) view.clear();
+  for (const view of [views.podium, views.candidates]) view.clear();
   pictures?.clear();
   if (chosen !== null && contest !== null) where.takeAddress(isStep);
   rename(contest);
   drawLine();
   if (contest === null) {
+    sayWhatThereIs(askedContest() ?? before);
+    return;
+  }
+  if (unknownView !== null) notice(words().no_view_called(unknownView), null, waysToViews());
+  feed = new Feed(contest.contest.contest_id, handlers);
+}
+
+/** In the place of a contest that there is not. @param {?string} asked */
+function sayWhatThereIs(asked) {
+  const ways = waysToContests(elections);
+  if (asked === null || ways.length === 0) {
     notice(words().notice_no_contest);
     return;
   }
-  feed = new Feed(contest.contest.contest_id, handlers);
+  notice(`${words().no_contest_called(asked)} ${words().there_is}`, null, ways);
+  drawChooser(elections, '');
 }
 
 /** The first load: waits for the server, however long it takes, and says why. */
@@ -353,14 +386,15 @@ contestSelect.addEventListener('change', () => {
   keepInAddress(contestSelect.value);
   show(choose(elections, contestSelect.value));
 });
-languageSelect.addEventListener('change', () => {
-  chooseLanguage(languageSelect.value);
-  // Rows keep their words; those of the tables are drawn anew by themselves.
-  for (const view of [views.podium, views.candidates, views.outcomes, views.corrections, views.windows]) view.clear();
+languageSelect.addEventListener('change', async () => {
+  await chooseLanguage(languageSelect.value);
+  // Rows keep their words.
+  for (const view of [views.podium, views.candidates, views.outcomes, views.corrections]) view.clear();
   pictures?.translate();
   pace.translate();
   linkViews();
   rename(chosen);
+  if (chosen === null && elections.length > 0) show(null);
   drawLine();
 });
 addEventListener('popstate', () => {
@@ -374,21 +408,7 @@ addEventListener('pageshow', (event) => {
   if (event.persisted && chosen !== null) feed = new Feed(chosen.contest.contest_id, handlers);
 });
 
-/** One view alone, or all of them large: the address says so, for as long as the page is open. */
-function frameFromAddress() {
-  const asked = new URLSearchParams(location.search);
-  const root = document.documentElement;
-  const nodes = /** @type {HTMLElement[]} */ ([...document.querySelectorAll('[data-view]')]);
-  const alone = asked.get('embed');
-  if (alone !== null && nodes.some((node) => node.dataset.view === alone)) {
-    root.dataset.embed = alone;
-    for (const node of nodes) node.classList.toggle('not-asked', node.dataset.view !== alone);
-  }
-  root.classList.toggle('is-screen', asked.has('screen'));
-}
-
-frameFromAddress();
-setFromBrowser();
+await setFromBrowser();
 languageSelect.value = language();
 pace.begin();
 linkViews();

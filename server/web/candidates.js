@@ -3,7 +3,8 @@
 //! In come the ranked candidate rows; out go list items, and those that the podium has alike.
 
 import { byId, el, nameEl, setAttribute, setStyle, setText } from './dom.js';
-import { NONE, count, initials, named, percent } from './format.js';
+import { NONE, counted, initials, named, percent } from './format.js';
+import { leaveOut } from './fit.js';
 import { GlidingList, still } from './gliding.js';
 import { words } from './language.js';
 import { safeAddress } from './safe.js';
@@ -22,11 +23,26 @@ const MANY = 6;
 /** Draws the candidates of one contest. */
 export class Candidates {
   #list = byId('candidates');
+  #leftOut = byId('candidates-left-out');
   #items = new GlidingList(this.#list, newItem);
+
+  constructor() {
+    if (isScreen()) new ResizeObserver(() => this.#fit()).observe(this.#list);
+  }
 
   /** Forgets everything, for another contest. */
   clear() {
     this.#items.clear();
+  }
+
+  /** On a wall nobody scrolls: the page says how many there are besides those that it shows. */
+  #fit() {
+    // The line that says so takes room, too.
+    this.#leftOut.hidden = false;
+    setText(this.#leftOut, NONE);
+    const left = leaveOut(this.#list);
+    this.#leftOut.hidden = left === 0;
+    setText(this.#leftOut, left === 0 ? '' : counted(words().left_out, left));
   }
 
   /**
@@ -42,7 +58,13 @@ export class Candidates {
       drawAbout(item, texts.get(row.candidate_id));
       if (corrected.has(row.candidate_id)) flash(item);
     });
+    if (isScreen()) this.#fit();
   }
+}
+
+/** Whether the page is on a wall. */
+function isScreen() {
+  return document.documentElement.classList.contains('is-screen');
 }
 
 /** @param {string} candidateId */
@@ -80,10 +102,9 @@ function drawItem(item, row, color) {
   setText(rank, row.votes > 0 ? String(row.rank) : NONE);
   setAttribute(rank, 'aria-label', row.votes > 0 ? words().rank(String(row.rank)) : words().no_rank);
   setText(name, named(row.candidate_name, row.candidate_id));
-  setAttribute(name, 'title', row.candidate_name.length > 60 ? row.candidate_name : null);
   setText(party, row.party ?? '');
   setText(share, percent(row.share));
-  setText(votes, (row.votes === 1 ? words().one_vote : words().votes)(count(row.votes)));
+  setText(votes, counted(words().votes, row.votes));
   withdrawn.hidden = !row.withdrawn;
   node.classList.toggle('is-withdrawn', row.withdrawn);
   drawFace(item, row);

@@ -20,12 +20,21 @@ import { css, onRepaint, rgb } from './palette.js';
  * @typedef {Object} Library
  * @property {(box: HTMLElement, theme: ?string, how: Object) => Drawing} init
  * @property {(name: string, map: {geoJSON: Object}) => void} registerMap
+ * @property {(topology: any, object: any) => any} feature reads an object of TopoJSON
  */
 
 const EVERY_MS = 500;
 
+/** Who prints a page has not always scrolled through it, so what draws comes by itself after this. */
+const WARM_MS = 4000;
+
 /** @type {?Promise<?Library>} */
 let coming = null;
+
+/** Whether the page is being put on paper, which shows what was not looked at, too. */
+let isPrinting = false;
+globalThis.addEventListener?.('beforeprint', () => { isPrinting = true; }, { capture: true });
+globalThis.addEventListener?.('afterprint', () => { isPrinting = false; });
 
 /** Whether this build has the library. */
 export function hasCharts() {
@@ -72,8 +81,8 @@ export class Chart {
     new IntersectionObserver((entries) => this.#look(entries), { rootMargin: '300px 0px' }).observe(box);
     new ResizeObserver(() => this.#drawing?.resize()).observe(box);
     onRepaint(() => this.#draw());
-    // Paper shows what was not looked at, too.
     addEventListener('beforeprint', () => this.#draw());
+    if (hasCharts()) setTimeout(() => this.#warm(), WARM_MS);
   }
 
   /** The library, once it is there. */
@@ -86,7 +95,7 @@ export class Chart {
    * @param {() => ?Object} option made when it is drawn; null for nothing to show
    */
   draw(label, option) {
-    setAttribute(this.#box, 'role', 'img');
+    setAttribute(this.#box, 'role', this.#box.dataset.role ?? 'img');
     setAttribute(this.#box, 'aria-label', label);
     this.#option = option;
     this.#soon();
@@ -95,7 +104,8 @@ export class Chart {
   /** Draws at once, after something that the reader did. */
   now() {
     this.#drawn_at = -Infinity;
-    this.#soon();
+    if (isPrinting) this.#draw();
+    else this.#soon();
   }
 
   /** Changes a part of what is drawn already. */
@@ -133,6 +143,10 @@ export class Chart {
       this.#later = 0;
       this.#draw();
     }, wait);
+  }
+
+  async #warm() {
+    this.#library ??= await library();
   }
 
   async #fetch() {

@@ -12,8 +12,14 @@ import { paintSplit } from './split.js';
 /** More candidates than this would make the table wider than it is useful. */
 const CANDIDATES_MAX = 6;
 
-/** On a phone the first column stays in sight beside the others, and must leave them room. */
-const NAME_REM = matchMedia('(max-width: 34rem)').matches ? 8.5 : 11;
+const NAME_REM = 11;
+
+const narrow = matchMedia('(max-width: 34rem)');
+
+/** Whether the page is as narrow as a phone, where a row is several lines. */
+export function isNarrow() {
+  return narrow.matches;
+}
 
 /**
  * @typedef {import('./reducer.js').LocationRow} LocationRow
@@ -34,7 +40,9 @@ const NAME_REM = matchMedia('(max-width: 34rem)').matches ? 8.5 : 11;
  * @typedef {Object} Context What the columns look up when they draw.
  * @property {Map<string, string>} colors By candidate id, in the order of the ballot paper.
  * @property {(candidateId: ?string) => ?string} nameOf A candidate's name.
+ * @property {(candidateId: string) => string} shortOf A candidate's name where there is little room.
  * @property {(location: ?string) => string} locationName
+ * @property {boolean} isClosed Whether all polls are closed.
  */
 
 /**
@@ -86,7 +94,7 @@ export function columnsFor(shape, context) {
     ...shape.candidates.map((id) => candidate(id, context)),
     number('blank', texts.blank, 4.7, (row) => row.blank, count),
     ...(known ? [number('registered', texts.registered, 6.2, (row) => row.registered, count)] : []),
-    ...(known ? [number('turnout', texts.turnout, 4.9, (row) => row.turnout, percent)] : []),
+    ...(known ? [number('turnout', context.isClosed ? texts.turnout : texts.turnout_so_far, 4.9, (row) => row.turnout, percent)] : []),
     text('code', texts.code, 5.2, (row) => row.location),
   ];
 }
@@ -172,6 +180,6 @@ function share(context) {
 
 /** @param {string} id @param {Context} context @returns {Column} */
 function candidate(id, context) {
-  const column = number(`votes/${id}`, context.nameOf(id) ?? id, 5.7, (row) => votesFor(row, id), count);
+  const column = number(`votes/${id}`, context.shortOf(id), 5.7, (row) => votesFor(row, id), count);
   return { ...column, color: context.colors.get(id) };
 }

@@ -3,14 +3,21 @@
 //! In come what the line last did and what time it is; out go words for the reader and waiting
 //! times for the stream. Pure: the clock is an argument.
 
-import { clock, count, percent, span } from './format.js';
+import { counted, percent, span } from './format.js';
 import { words } from './language.js';
+import { recent } from './times.js';
 
 /** The server says `alive` every 5 s; after this long without a word the line is dead. */
 export const SILENCE_MS_MAX = 12_500;
 
 /** The line is well but nothing was counted for this long: quiet, not live. */
-const QUIET_AFTER_MS = 10_000;
+export const QUIET_AFTER_MS = 10_000;
+
+/** So far the page may be behind without saying so. */
+const BEHIND_MS_MAX = 2000;
+
+/** What came so recently is news. */
+const NEWS_MS = 2000;
 
 const RETRY_MS_MIN = 500;
 const RETRY_MS_MAX = 15_000;
@@ -25,20 +32,25 @@ const RETRY_MS_MAX = 15_000;
 /**
  * @typedef {Object} Line
  * @property {'connecting'|'open'|'lost'|'catching_up'} phase
- * @property {?number} changed_at_ms When the figures shown were published, by the server's clock.
+ * @property {?number} as_of_ms Of when the figures are that are shown, by the server's clock.
+ * @property {?number} changed_at_ms When they changed last while the page looked on.
+ * @property {number} shown_ms For how long the page has shown figures.
+ * @property {number} behind_ms How far the page is behind the server.
  * @property {number} server_now_ms What the server's clock shows now, as well as the page knows.
+ * @property {?string} [stalled_since] Since when the service has published nothing, where it should have.
+ * @property {boolean} [isClosed] Whether all polls are closed.
  * @property {string} [pace] How often figures are drawn, in words; empty where they are live.
  * @property {number} lag Messages that the server has not counted yet.
  * @property {?Progress} progress While catching up: how far it is, where it is known.
  */
 
-/** @typedef {{kind: 'waiting'|'live'|'quiet'|'lost', title: string, detail: string}} Said */
+/** @typedef {{kind: 'waiting'|'live'|'quiet'|'final'|'lost', title: string, detail: string}} Said */
 
 /** @param {Line} line @returns {Said} */
 export function describe(line) {
-  const age_ms = line.changed_at_ms === null ? null : line.server_now_ms - line.changed_at_ms;
   const texts = words();
-  const held = line.changed_at_ms === null || age_ms === null ? '' : texts.held(clock(line.changed_at_ms), span(age_ms));
+  const { as_of_ms, server_now_ms } = line;
+  const held = as_of_ms === null ? '' : texts.held(recent(as_of_ms, server_now_ms), span(server_now_ms - as_of_ms));
   switch (line.phase) {
     case 'connecting':
       return { kind: 'waiting', title: texts.connecting, detail: held };
@@ -53,20 +65,34 @@ export function describe(line) {
       return { kind: 'waiting', title: texts.catching_up, detail: texts.reads_log + done + left };
     }
     default:
-      return line.pace && held ? { kind: 'quiet', title: line.pace, detail: held } : flowing(line, age_ms);
+      if (line.stalled_since) {
+        return { kind: 'lost', title: texts.stalled, detail: texts.stalled_since(recent(line.stalled_since, server_now_ms)) };
+      }
+      return line.pace && held ? { kind: 'quiet', title: line.pace, detail: held } : flowing(line);
   }
 }
 
-/** @param {Line} line @param {?number} age_ms @returns {Said} */
-function flowing(line, age_ms) {
+/** @param {Line} line @returns {Said} */
+function flowing({ as_of_ms, changed_at_ms, shown_ms, behind_ms, server_now_ms, lag, isClosed }) {
   const texts = words();
-  if (age_ms === null) return { kind: 'waiting', title: texts.connected, detail: texts.waiting_for_figures };
-  const behind = line.lag > 0 ? texts.messages_waiting(count(line.lag)) : '';
+  if (as_of_ms === null) return { kind: 'waiting', title: texts.connected, detail: texts.waiting_for_figures };
+  const waiting = lag > 0 ? counted(texts.messages_waiting, lag) : '';
+  if (behind_ms > BEHIND_MS_MAX) return { kind: 'waiting', title: texts.live, detail: texts.behind(span(behind_ms)) + waiting };
+  const age_ms = changed_at_ms === null ? shown_ms : server_now_ms - changed_at_ms;
+  const closed = isClosed ? `${texts.polls_closed}, ` : '';
   if (age_ms < QUIET_AFTER_MS) {
-    const age = age_ms < 2000 ? texts.just_now : texts.updated_ago(span(age_ms));
-    return { kind: 'live', title: texts.live, detail: age + behind };
+    return { kind: 'live', title: texts.live, detail: closed + updated(as_of_ms, changed_at_ms, server_now_ms) + waiting };
   }
-  return { kind: 'quiet', title: texts.quiet, detail: texts.no_change(span(age_ms)) + behind };
+  const calm = closed + texts.no_change(span(age_ms)) + waiting;
+  return isClosed && lag <= 0 ? { kind: 'final', title: texts.final_title, detail: calm } : { kind: 'quiet', title: texts.quiet, detail: calm };
+}
+
+/** @param {number} as_of_ms @param {?number} changed_at_ms @param {number} now_ms */
+function updated(as_of_ms, changed_at_ms, now_ms) {
+  const texts = words();
+  if (changed_at_ms === null) return texts.figures_of(recent(as_of_ms, now_ms));
+  const age_ms = now_ms - changed_at_ms;
+  return age_ms < NEWS_MS ? texts.just_now : texts.updated_ago(span(age_ms));
 }
 
 /**

@@ -11,10 +11,10 @@ import { words } from './language.js';
  * @typedef {{candidate_id: string, candidate_name: string, party: ?string, color: ?string,
  *   photo_url: ?string, biography: ?string, campaign_promises: ?string}} Candidate
  *
- * @typedef {{contest_id: string, name: string, is_default: boolean, candidates: Candidate[]}} Contest
+ * @typedef {{contest_id: string, name: string, is_default: boolean, closes_at?: ?string, candidates: Candidate[]}} Contest
  *
- * @typedef {{name: string, date: ?string, test: boolean, geojson_url: ?string,
- *   contests: Contest[]}} Election
+ * @typedef {{name: string, date: ?string, test: boolean, time_zone?: string, geojson_url: ?string,
+ *   geojson_property?: ?string, contests: Contest[]}} Election
  *
  * @typedef {{election: Election, contest: Contest}} Chosen
  */
@@ -36,7 +36,8 @@ export async function readElections() {
 }
 
 /**
- * The contest that is asked for, else the default, else the first; null where there is none.
+ * The contest that is asked for, and no other; if none is, the default, else the first. Null where
+ * there is none.
  *
  * @param {Election[]} elections
  * @param {?string} asked
@@ -44,10 +45,8 @@ export async function readElections() {
  */
 export function choose(elections, asked) {
   const all = elections.flatMap((election) => election.contests.map((contest) => ({ election, contest })));
-  return all.find(({ contest }) => contest.contest_id === asked)
-    ?? all.find(({ contest }) => contest.is_default)
-    ?? all[0]
-    ?? null;
+  if (asked !== null) return all.find(({ contest }) => contest.contest_id === asked) ?? null;
+  return all.find(({ contest }) => contest.is_default) ?? all[0] ?? null;
 }
 
 /** @param {Contest} contest @returns {Map<string, number>} places on the ballot paper, by candidate */
@@ -73,7 +72,7 @@ export function keepInAddress(contestId) {
 }
 
 /**
- * Draws the names, the test mark and the chooser.
+ * Draws the names and the chooser.
  *
  * @param {Election[]} elections
  * @param {Chosen} chosen
@@ -82,9 +81,6 @@ export function drawContest(elections, { election, contest }) {
   setText(byId('election-name'), election.name);
   setText(byId('election-date'), longDate(election.date));
   setText(byId('contest-name'), contest.name);
-  byId('test-mark').hidden = !election.test;
-  byId('test-warning').hidden = !election.test;
-  document.documentElement.classList.toggle('is-test', election.test);
   document.title = `${election.test ? `${words().test} – ` : ''}${words().title(contest.name)}`;
   const results = new URL('api/v1/results', document.baseURI);
   results.searchParams.set('contest', contest.contest_id);
@@ -92,8 +88,8 @@ export function drawContest(elections, { election, contest }) {
   drawChooser(elections, contest.contest_id);
 }
 
-/** @param {Election[]} elections @param {string} contestId */
-function drawChooser(elections, contestId) {
+/** @param {Election[]} elections @param {string} contestId the one that is shown; empty for none */
+export function drawChooser(elections, contestId) {
   const select = byId('contest-select', HTMLSelectElement);
   const listed = elections.filter((election) => election.contests.length > 0);
   const options = (/** @type {Election} */ election) => election.contests.map((contest) => {

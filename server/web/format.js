@@ -1,7 +1,7 @@
-//! Numbers, times and words as the page writes them.
+//! Numbers, spans of time and words as the page writes them.
 //!
-//! In come counts, fractions, instants and the API's words; out goes text in the page's language.
-//! Pure, but for that and the viewer's time zone. Never makes HTML.
+//! In come counts, fractions, spans and the API's words; out goes text in the page's language. Pure,
+//! but for that. Instants are `times.js`'s to write. Never makes HTML.
 
 import { localeOf, words } from './language.js';
 
@@ -14,16 +14,12 @@ function formats() {
   if (made === undefined) {
     /** @type {Intl.NumberFormatOptions} */
     const percents = { style: 'percent', minimumFractionDigits: 1, maximumFractionDigits: 1 };
-    /** @type {Intl.DateTimeFormatOptions} */
-    const clocks = { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' };
     // Where nobody says which English it is, the day comes before the month.
     const dated = locale === 'en' ? 'en-GB' : locale;
     made = {
       counts: new Intl.NumberFormat(locale),
       percents: new Intl.NumberFormat(locale, percents),
-      clocks: new Intl.DateTimeFormat(dated, clocks),
-      moments: new Intl.DateTimeFormat(dated, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }),
-      days: new Intl.DateTimeFormat(dated, { day: 'numeric', month: 'short', year: 'numeric' }),
+      plurals: new Intl.PluralRules(locale),
       // A date without a time belongs to no time zone; it must not slip to the day before.
       dates: new Intl.DateTimeFormat(dated, { day: 'numeric', month: 'long', year: 'numeric', timeZone: 'UTC' }),
     };
@@ -45,22 +41,16 @@ export function percent(value) {
   return value === null || value === undefined ? NONE : formats().percents.format(value);
 }
 
-/** @param {string|number} instant RFC 3339 or milliseconds @returns {string} the viewer's time */
-export function clock(instant) {
-  const at = new Date(instant);
-  return Number.isNaN(at.getTime()) ? String(instant) : formats().clocks.format(at);
-}
-
-/** @param {string|number} instant @returns {string} the viewer's day and minute */
-export function moment(instant) {
-  const at = new Date(instant);
-  return Number.isNaN(at.getTime()) ? String(instant) : formats().moments.format(at);
-}
-
-/** @param {string|number} instant @returns {string} the viewer's day */
-export function day(instant) {
-  const at = new Date(instant);
-  return Number.isNaN(at.getTime()) ? '' : formats().days.format(at);
+/**
+ * A number with its word, in the form that the language has for so many.
+ *
+ * @param {import('./words/en.js').Forms} forms
+ * @param {number} number
+ * @returns {string}
+ */
+export function counted(forms, number) {
+  const category = /** @type {keyof typeof forms} */ (formats().plurals.select(number));
+  return (forms[category] ?? forms.other)(count(number));
 }
 
 /** @param {?string} date `YYYY-MM-DD` @returns {string} */
@@ -76,7 +66,7 @@ export function span(ms) {
   if (seconds < 60) return texts.seconds(count(seconds));
   if (seconds < 3600) return texts.minutes(count(Math.floor(seconds / 60)));
   if (seconds < 48 * 3600) return texts.hours(count(Math.floor(seconds / 3600)));
-  return texts.days(count(Math.floor(seconds / 86400)));
+  return counted(texts.days, Math.floor(seconds / 86400));
 }
 
 /** @param {number} ms @returns {string} a span without rounding, for the length of a window */
@@ -100,6 +90,16 @@ export function folded(text) {
 /** @param {?string|undefined} name @param {string} id @returns {string} the name, or the id of who has none to be seen */
 export function named(name, id) {
   return name?.trim() ? name : id;
+}
+
+/**
+ * A candidate's name where there is little room.
+ *
+ * @param {{candidate_id: string, candidate_name: string, short_name?: ?string}} row
+ * @returns {string}
+ */
+export function shortName({ candidate_id, candidate_name, short_name }) {
+  return named(short_name ?? candidate_name, named(candidate_name, candidate_id));
 }
 
 /** Up to two initials of a name, for the disc of one who has no portrait. @param {string} name */

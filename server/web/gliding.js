@@ -36,7 +36,7 @@ export class GlidingList {
   /**
    * @param {readonly import('./reducer.js').CandidateRow[]} rows by rank
    * @param {(item: Item, row: import('./reducer.js').CandidateRow) => void} drawItem
-   * @param {(node: HTMLElement, at: number) => void} [place] what else decides where an item stands
+   * @param {(item: Item, row: import('./reducer.js').CandidateRow, at: number) => void} [place] what else decides where an item stands
    */
   draw(rows, drawItem, place = () => {}) {
     const kept = new Map();
@@ -47,10 +47,13 @@ export class GlidingList {
     }
     this.#items = kept;
     const order = JSON.stringify([...kept.keys()]);
-    if (order === this.#order) return;
+    const put = () => rows.forEach((row, at) => place(kept.get(row.candidate_id), row, at));
+    if (order === this.#order) {
+      put();
+      return;
+    }
     this.#order = order;
-    const nodes = [...kept.values()].map((item) => item.node);
-    glide(this.#list, nodes, () => nodes.forEach(place));
+    glide(this.#list, [...kept.values()].map((item) => item.node), put);
   }
 }
 

@@ -1,15 +1,19 @@
 //! How the counting is: messages, refused ones by reason, what waits, and what is wrong.
 //!
-//! In comes `GET /api/v1/status`, asked every few seconds while the page is looked at; out go
-//! figures and warnings. These are of all contests together and of the moment of asking, so they
+//! In comes `GET /api/v1/status`, asked every few seconds while its figures are looked at, and now
+//! and then while nothing changes, since that may be calm or a fault; out go figures and warnings. These are of all contests together and of the moment of asking, so they
 //! never stand among the results.
 
 import { byId, el, setText } from './dom.js';
-import { clock } from './format.js';
 import { Lines } from './lines.js';
 import { words } from './language.js';
+import { recent } from './times.js';
 
 const EVERY_MS = 5000;
+
+/** Where nothing changes: rarely, and not all pages at once. */
+const RESTING_MS = 20_000;
+
 const WAIT_MS = 12_500;
 
 /**
@@ -22,6 +26,8 @@ const WAIT_MS = 12_500;
  * @property {{state: string, last_error: ?string}[]} [sinks]
  * @property {?string} [log_error]
  * @property {?string} [register_error]
+ * @property {?{stalled_since: ?string, reason: ?string}} [publishing]
+ * @property {?Object} [demo] Of a service that replays a past election.
  * @property {?{tick_error?: ?string, error?: ?string, newest?: ?{written_at: string}}} [checkpoint]
  */
 
@@ -58,7 +64,7 @@ export function linesOf(status) {
     ['refused', texts.refused, refused.reduce((sum, [, number]) => sum + number, 0), 'part'],
     ...refused.map(([why, number]) => /** @type {import('./lines.js').Line} */ ([`refused/${why}`, refusals[why] ?? why.replaceAll('_', ' '), number, 'detail'])),
     ['waiting', texts.waiting, waiting, 'apart'],
-    ['checkpoint', texts.checkpoint, newest === null ? texts.no_checkpoint : clock(newest.written_at), 'part'],
+    ['checkpoint', texts.checkpoint, newest === null ? texts.no_checkpoint : recent(newest.written_at, Date.now()), 'part'],
   ];
 }
 
@@ -67,14 +73,31 @@ export class Health {
   #lines = new Lines(byId('health'), 'health');
   #timer = 0;
   #inSight = false;
+  #isQuiet = false;
+  #isStalled = false;
+  #told;
 
-  /** Asks whenever it is looked at: thousands of pages ask for nothing that nobody sees. */
-  constructor() {
+  /**
+   * Asks once, and whenever it is looked at: thousands of pages ask for nothing that nobody sees.
+   *
+   * @param {(status: Status) => void} told called with every answer
+   */
+  constructor(told) {
+    this.#told = told;
     document.addEventListener('visibilitychange', () => this.#ask());
     new IntersectionObserver((entries) => {
       this.#inSight = entries[entries.length - 1].isIntersecting;
       this.#ask();
     }, { rootMargin: '200px 0px' }).observe(byId('health-title'));
+    this.#fetch();
+  }
+
+  /** @param {boolean} isQuiet whether nothing has changed for long */
+  rest(isQuiet) {
+    if (isQuiet === this.#isQuiet) return;
+    this.#isQuiet = isQuiet;
+    // The first change after a fault says that it is over, and so does the service.
+    this.#askIn(isQuiet ? Math.random() * EVERY_MS : 0);
   }
 
   /** Forgets every row, for another language, and asks anew. */
@@ -83,24 +106,37 @@ export class Health {
     this.#ask();
   }
 
+  /** @param {number} wait_ms */
+  #askIn(wait_ms) {
+    clearTimeout(this.#timer);
+    this.#timer = window.setTimeout(() => this.#ask(), wait_ms);
+  }
+
   async #ask() {
     clearTimeout(this.#timer);
-    if (document.hidden || !this.#inSight) return;
+    if (document.hidden || !(this.#inSight || this.#isQuiet || this.#isStalled)) return;
+    await this.#fetch();
+    this.#askIn(this.#inSight || this.#isStalled ? EVERY_MS : RESTING_MS * (1 + Math.random()));
+  }
+
+  async #fetch() {
     try {
       const url = new URL('api/v1/status', document.baseURI);
       const answer = await fetch(url, { cache: 'no-store', signal: AbortSignal.timeout(WAIT_MS) });
-      if (answer.ok) this.#draw(await answer.json());
+      if (!answer.ok) return;
+      const status = await answer.json();
+      this.#isStalled = Boolean(status.publishing?.stalled_since);
+      this.#told(status);
+      this.#draw(status);
     } catch {
       // The line says that the server does not answer.
     }
-    clearTimeout(this.#timer);
-    this.#timer = window.setTimeout(() => this.#ask(), EVERY_MS);
   }
 
   /** @param {Status} status */
   #draw(status) {
     this.#lines.draw(linesOf(status));
-    setText(byId('health-time'), words().asked_at(clock(Date.now())));
+    setText(byId('health-time'), words().asked_at(recent(Date.now(), Date.now())));
     const warnings = warningsOf(status).map((text) => el('li', '', el('bdi', '', text)));
     byId('warnings').hidden = warnings.length === 0;
     byId('warnings').replaceChildren(...warnings);

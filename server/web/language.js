@@ -1,15 +1,17 @@
 //! The page's language: chosen by the address, by the reader, or by the browser.
 //!
-//! In come language tags; out go words, and the locale for numbers and dates. Holds the one choice
-//! of the page; who shows words asks for them each time, or draws anew when the choice changes.
+//! In come language tags; out go words, and the locale for numbers and dates. Words of another
+//! language than English are fetched for those who read it. Holds the one choice of the page; who
+//! shows words asks for them each time, or draws anew when the choice changes.
 
 import { en } from './words/en.js';
-import { fr } from './words/fr.js';
-
-/** The languages, by tag. */
-const ALL = { en, fr };
+/** The languages, by tag, and where their words are. */
+const ALL = { en: async () => en, fr: async () => (await import('./words/fr.js')).fr };
 
 /** @typedef {keyof typeof ALL} Language */
+
+/** Those that are here. @type {Partial<Record<Language, typeof en>>} */
+const here = { en };
 
 /** Where the reader's choice is kept between visits. */
 const KEPT = 'tallyflow-language';
@@ -20,7 +22,7 @@ let locale = 'en';
 
 /** The words of the language. */
 export function words() {
-  return ALL[chosen];
+  return here[chosen] ?? en;
 }
 
 /** @returns {string} the locale that numbers and dates are written in */
@@ -42,9 +44,23 @@ export function language() {
 export function pick(asked) {
   for (const tag of asked) {
     const base = (tag ?? '').toLowerCase().split('-')[0];
-    if (base === 'en' || base === 'fr') return { language: base, locale: tag !== null && valid(tag) ? tag : base };
+    if (isLanguage(base)) return { language: base, locale: tag !== null && valid(tag) ? tag : base };
   }
   return { language: 'en', locale: 'en' };
+}
+
+/** @param {string} base @returns {base is Language} */
+export function isLanguage(base) {
+  return Object.hasOwn(ALL, base);
+}
+
+/** Fetches the words of a language; without them the page speaks English. @param {Language} language */
+export async function fetchWords(language) {
+  try {
+    here[language] ??= await ALL[language]();
+  } catch {
+    // A server that was renewed has other files than this page.
+  }
 }
 
 /** @param {string} tag */
@@ -57,21 +73,23 @@ function valid(tag) {
 }
 
 /**
- * Takes a language; its locale is the browser's own form of it, if it has one.
+ * Takes a language whose words are here; its locale is the browser's own form of it, if it has one.
  *
  * @param {readonly (?string)[]} asked
  * @param {readonly string[]} browsers the browser's tags
  */
 export function setLanguage(asked, browsers = []) {
-  const wanted = pick(asked).language;
+  const wanted = here[pick(asked).language] === undefined ? 'en' : pick(asked).language;
   const own = browsers.find((tag) => pick([tag]).language === wanted && tag.toLowerCase().startsWith(wanted));
   ({ language: chosen, locale } = pick([own ?? wanted]));
 }
 
 /** Takes what the address, an earlier visit or the browser asks for, in this order. */
-export function setFromBrowser() {
+export async function setFromBrowser() {
   const asked = new URLSearchParams(location.search).get('lang');
-  setLanguage([asked, kept(), ...navigator.languages], navigator.languages);
+  const tags = [asked, kept(), ...navigator.languages];
+  await fetchWords(pick(tags).language);
+  setLanguage(tags, navigator.languages);
   translate();
 }
 
@@ -80,7 +98,8 @@ export function setFromBrowser() {
  *
  * @param {string} tag
  */
-export function choose(tag) {
+export async function choose(tag) {
+  await fetchWords(pick([tag]).language);
   setLanguage([tag], navigator.languages);
   const url = new URL(location.href);
   url.searchParams.set('lang', chosen);

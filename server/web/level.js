@@ -98,6 +98,20 @@ export function partsOf(locations) {
 }
 
 /**
+ * The places below one as a map has them: the nearest ones that are drawn, and the leaves that are
+ * neither drawn nor in a place that is.
+ *
+ * @param {Map<?string, LocationRow[]>} parts
+ * @param {?string} under
+ * @param {(row: LocationRow) => boolean} isDrawn
+ * @returns {{drawn: LocationRow[], others: LocationRow[]}}
+ */
+export function coverOf(parts, under, isDrawn) {
+  const all = nearest(parts, under, (row) => row.leaf || isDrawn(row));
+  return { drawn: all.filter(isDrawn), others: all.filter((row) => !isDrawn(row)) };
+}
+
+/**
  * The nearest locations below one that have something, such as an outline; in the tree's order.
  *
  * @param {Map<?string, LocationRow[]>} parts

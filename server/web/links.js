@@ -7,7 +7,7 @@ import { el, setAttribute } from './dom.js';
 import { words } from './language.js';
 
 /** What belongs to the reader, or to the page as a whole, and not to a view of it. */
-const LEFT_OUT = ['screen', 'refresh'];
+const LEFT_OUT = ['screen', 'refresh', 'header'];
 
 /** Puts a link into the head of every view; again after the language changed. */
 export function linkViews() {

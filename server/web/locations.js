@@ -4,17 +4,17 @@
 //! order. Rows change places at most once a second, and not while the keyboard is in them. Never
 //! asks the server: the stream brings every row.
 
-import { candidateColumns, classOf, columnsFor, layoutOf } from './columns.js';
+import { candidateColumns, classOf, columnsFor, isNarrow, layoutOf } from './columns.js';
 import { arrange, byId, el, nameEl, setAttribute, setStyle, setText } from './dom.js';
-import { count, folded, named } from './format.js';
+import { count, folded, named, shortName } from './format.js';
 import { language, words } from './language.js';
 import { isUnder, levelOf, matches, sorted } from './level.js';
 import { LocationRows } from './rows.js';
 import { drawTrail } from './trail.js';
 import { keepChoice } from './where.js';
 
-/** Rows of a page, unless the address or the reader says otherwise. */
-const ROWS = '100';
+/** Rows of a page, unless the address or the reader says otherwise; on a phone a row is several lines. */
+const ROWS = isNarrow() ? '25' : '100';
 
 /** With more rows than this, only those in sight are laid out. */
 const MANY = 100;
@@ -32,6 +32,7 @@ export class Locations {
   #allLevels = byId('all-levels', HTMLInputElement);
   #size = byId('page-size', HTMLSelectElement);
   #page = 0;
+  #isPrinting = false;
   #where;
   /** The location whose parts are shown. @type {?string} */
   #at = null;
@@ -56,6 +57,16 @@ export class Locations {
     keepChoice(this.#size, 'rows', ROWS, () => this.#turnTo(0));
     byId('page-previous').addEventListener('click', () => this.#turnTo(this.#page - 1));
     byId('page-next').addEventListener('click', () => this.#turnTo(this.#page + 1));
+    // Paper has no pager: all rows are on it.
+    addEventListener('beforeprint', () => this.#print(true));
+    addEventListener('afterprint', () => this.#print(false));
+  }
+
+  /** @param {boolean} isPrinting */
+  #print(isPrinting) {
+    this.#isPrinting = isPrinting;
+    this.#arrange();
+    this.#rows.paintAll();
   }
 
   /** Forgets everything, for another contest. */
@@ -90,8 +101,8 @@ export class Locations {
       registered: rows.some((row) => row.registered !== null),
       candidates: candidateColumns(scene.ranked, scene.places),
     };
-    const names = [...scene.candidates.values()].map((row) => row.candidate_name);
-    const key = JSON.stringify([language(), shape, names.sort(), [...scene.colors]]);
+    const names = [...scene.candidates.values()].map((row) => `${row.candidate_name}\n${row.short_name ?? ''}`);
+    const key = JSON.stringify([language(), scene.isClosed, shape, names.sort(), [...scene.colors]]);
     this.#scene = scene;
     if (key === this.#shape) return false;
     this.#shape = key;
@@ -99,6 +110,11 @@ export class Locations {
     this.#columns = columnsFor(shape, {
       colors: scene.colors,
       nameOf: (id) => (id === null ? null : named((this.#scene?.candidates ?? candidates).get(id)?.candidate_name, id)),
+      shortOf: (id) => {
+        const row = candidates.get(id);
+        return row === undefined ? id : shortName(row);
+      },
+      isClosed: scene.isClosed,
       locationName: (code) => (code === null ? '' : named((this.#scene?.locations ?? locations).get(code)?.name, code)),
     });
     byId('all-levels-label').hidden = !shape.parents;
@@ -191,9 +207,9 @@ export class Locations {
     const level = every ? isUnder(locations, this.#at) : levelOf(this.#at);
     const found = [...locations.values()]
       .filter((row) => level(row) && matches(this.#rows.searchOf(row.location), wanted));
-    const size = Number(this.#size.value);
-    this.#page = Math.min(this.#page, Math.max(0, Math.ceil(found.length / size) - 1));
-    const first = this.#page * size;
+    const size = this.#isPrinting ? Math.max(1, found.length) : Number(this.#size.value);
+    if (!this.#isPrinting) this.#page = Math.min(this.#page, Math.max(0, Math.ceil(found.length / size) - 1));
+    const first = this.#isPrinting ? 0 : this.#page * size;
     const shown = sorted(found, column, this.#sort.descending).slice(first, first + size);
     const busy = keepFocus && this.#body.contains(document.activeElement);
     if (!busy) arrange(this.#body, shown.map((row) => this.#rows.nodeOf(row.location)));

@@ -1,23 +1,24 @@
 //! The map: locations by who leads, by margin, by turnout or by one candidate's share.
 //!
-//! In come the location rows and the election's outlines; out goes a map that can be zoomed, or
-//! tiles where there are no outlines or no chart library; a legend, and a table that says the same.
-//! A location that is pressed is looked at closely beside it. Never adds up: what is shown are rows
-//! as the server published them.
+//! In come the location rows and the election's outlines; out goes a map that can be zoomed, with
+//! tiles for places that have no outline, or tiles alone; a legend, and a table that says the same of
+//! every place. A location that is pressed is looked at closely beside it. Never adds up: what is
+//! shown are rows as the server published them.
 
 import { Chart, card, hasCharts, ink, letters, tooltip } from './chart.js';
-import { arrange, byId, el, setStyle, setText } from './dom.js';
-import { NONE, count, initials, named, percent } from './format.js';
+import { Cursor } from './cursor.js';
+import { byId, el, setText } from './dom.js';
+import { NONE, count, counted, initials, named, percent } from './format.js';
 import { language, words } from './language.js';
-import { nearest, partsOf } from './level.js';
+import { drawLegend } from './legend.js';
+import { coverOf, nearest, partsOf } from './level.js';
 import {
   CLASSES, MEASURES, classOf, leaderText, marginOf, measureOf, rangesOf, scaleOf, shareOf, valueOf, votesOf,
 } from './measure.js';
-import { OutlineSource, codeOf, extentsOf, isInDegrees, mapOf, mercator, regionOf } from './outlines.js';
-import { css, inkOn, mix, onRepaint, rgb } from './palette.js';
-import { Place } from './place.js';
+import { OutlineSource, codeOf, mapOf, regionOf } from './outlines.js';
+import { css, inkOn, mix, onRepaint, rgb, seam } from './palette.js';
 import { votesFor } from './reducer.js';
-import { Tiles } from './tiles.js';
+import { extentsOf, isInDegrees, mercator } from './shapes.js';
 import { drawTrail } from './trail.js';
 import { Twin } from './twin.js';
 import { keep } from './where.js';
@@ -49,10 +50,13 @@ export class MapView {
   #zooms = byId('zooms');
   #legend = byId('legend');
   #where;
-  #place;
-  #tiles;
+  /** What not every map has comes when it is needed. @type {?import('./place.js').Place} */
+  #place = null;
+  /** @type {?import('./tiles.js').Tiles} */
+  #tiles = null;
   #chart;
   #twin = new Twin(byId('map-table'));
+  #cursor;
   #outlines = new OutlineSource(() => this.#soon());
   /** @type {?Scene} */
   #scene = null;
@@ -60,6 +64,8 @@ export class MapView {
   #parts = new Map();
   /** The map that the library holds: which outlines, of which locations. */
   #map = { key: '', name: '', count: 0, isInDegrees: true, extents: extentsOf(new Map(), [], () => []) };
+  /** @type {Painter['paintOf']} */
+  #paintOf = () => ({ color: '', ink: '', text: '', label: '' });
   #zoom = 1;
   #choices = '';
   #inSight = false;
@@ -69,9 +75,6 @@ export class MapView {
   /** @param {import('./where.js').Where} where */
   constructor(where) {
     this.#where = where;
-    const enter = (/** @type {?string} */ code) => this.#enter(code);
-    this.#place = new Place(where, enter);
-    this.#tiles = new Tiles(byId('tiles'), enter, (code) => where.look(code));
     this.#chart = new Chart(byId('map-canvas'), (drawing) => {
       drawing.on('click', (event) => event.name && where.look(codeOf(event.name)));
       drawing.on('georoam', () => {
@@ -81,6 +84,7 @@ export class MapView {
         this.#soon();
       });
     }, () => this.#now());
+    this.#cursor = new Cursor(byId('map-canvas'), () => this.#map.extents.centers, (code, before) => this.#pointAt(code, before), (code) => where.look(code));
     this.#measure.addEventListener('change', () => this.#choose());
     this.#whose.addEventListener('change', () => this.#choose());
     byId('zoom-in').addEventListener('click', () => this.#zoomTo(this.#zoom * ZOOM_STEP));
@@ -98,8 +102,8 @@ export class MapView {
 
   /** Forgets everything, for another contest or language. */
   clear() {
-    this.#tiles.clear();
-    this.#place.clear();
+    this.#tiles?.clear();
+    this.#place?.clear();
     this.#chart.clear();
     this.#twin.clear();
     this.#legend.replaceChildren();
@@ -115,7 +119,7 @@ export class MapView {
     this.#section.hidden = scene.locations.size === 0;
     if (this.#scene?.locations === scene.locations && this.#scene.colors === scene.colors && this.#scene.ranked === scene.ranked) return;
     this.#scene = scene;
-    this.#outlines.take(scene.geojson_url);
+    this.#outlines.take(scene.geojson_url, scene.geojson_property);
     this.#soon();
   }
 
@@ -141,21 +145,19 @@ export class MapView {
     this.#parts = partsOf(scene.locations);
     this.#offer(scene);
     drawTrail(byId('map-trail'), scene.locations, this.#where.under, (code) => this.#enter(code));
-    this.#place.draw(scene);
-    const outlines = this.#outlines.outlines;
-    const outlined = outlines === null || !hasCharts() ? []
-      : nearest(this.#parts, this.#where.under, (row) => outlines.has(row.location));
-    const isMap = outlined.length > 0;
-    const rows = isMap ? outlined : this.#leaves();
+    this.#drawPlace(scene);
+    const { drawn, others } = this.#cover(scene);
+    const isMap = drawn.length > 0;
+    const rows = [...drawn, ...others];
     const painter = this.#painter(scene, rows);
     byId('map-canvas').hidden = !isMap;
-    byId('tiles').hidden = isMap || this.#outlines.isComing;
+    byId('tiles').hidden = others.length === 0 || this.#outlines.isComing;
     this.#zooms.hidden = !isMap;
-    byId('map-failed').hidden = !this.#outlines.failed;
+    this.#explain(scene, drawn, others);
     setText(byId('map-title'), isMap || this.#outlines.isComing ? words().map : words().tiles);
     this.#drawLegend(scene, rows, painter.scale);
-    if (isMap) this.#drawMap(scene, rows, painter);
-    else if (!this.#outlines.isComing) this.#drawTiles(scene, rows, painter);
+    if (isMap) this.#drawMap(scene, drawn, painter);
+    if (!this.#outlines.isComing && (others.length > 0 || this.#tiles !== null)) this.#drawTiles(scene, others, painter);
     this.#drawTwin(scene, rows);
   }
 
@@ -165,10 +167,25 @@ export class MapView {
     (byId('map-trail').querySelector('button') ?? this.#measure).focus({ preventScroll: true });
   }
 
-  /** The locations that are tiles: those without parts, unless they are too many. */
-  #leaves() {
-    const leaves = nearest(this.#parts, this.#where.under, (row) => row.leaf);
-    return leaves.length <= TILES_MAX ? leaves : this.#parts.get(this.#where.under) ?? [];
+  /** The places that are drawn, and those that are tiles: leaves, unless they are too many. @param {Scene} scene */
+  #cover({ locations }) {
+    const outlines = hasCharts() ? this.#outlines.of(locations) : null;
+    const isDrawn = (/** @type {LocationRow} */ row) => outlines?.has(row.location) ?? false;
+    const { drawn, others } = coverOf(this.#parts, this.#where.under, isDrawn);
+    if (others.length <= TILES_MAX) return { drawn, others };
+    const parts = this.#parts.get(this.#where.under) ?? [];
+    return { drawn, others: parts.filter((row) => !isDrawn(row) && !nearest(this.#parts, row.location, isDrawn).length) };
+  }
+
+  /** Says why there is no map, or which part of it is missing. */
+  #explain(/** @type {Scene} */ scene, /** @type {LocationRow[]} */ drawn, /** @type {LocationRow[]} */ others) {
+    const texts = words();
+    const hasNone = this.#outlines.of(scene.locations)?.size === 0;
+    const failure = scene.geojson_url && !hasCharts() ? 'no_library' : this.#outlines.failure ?? (hasNone ? 'no_match' : null);
+    const why = typeof failure === 'number' ? texts.map_status(String(failure)) : texts.map_failures[failure ?? ''];
+    const missing = drawn.length > 0 && others.length > 0;
+    byId('map-failed').hidden = failure === null && !missing;
+    setText(byId('map-failed'), failure !== null ? texts.map_failed(why) : missing ? counted(texts.without_outline, others.length) : '');
   }
 
   /** @returns {?string} the candidate whose shares are shown */
@@ -208,6 +225,7 @@ export class MapView {
     const measure = measureOf(this.#measure.value);
     const candidate = this.#candidate;
     const nameOf = nameIn(scene);
+    const shortOf = (/** @type {string} */ id) => scene.candidates.get(id)?.short_name?.trim() || initials(nameOf(id)) || id.slice(0, 2);
     const scale = measure === 'leader' ? [] : scaleOf(rows.map((row) => valueOf(measure, row, candidate)));
     const paper = rgb('var(--card)');
     const colorOf = (/** @type {?string} */ id) => rgb((id === null ? undefined : scene.colors.get(id)) ?? 'var(--muted)');
@@ -222,7 +240,7 @@ export class MapView {
     const paintOf = (/** @type {LocationRow} */ row) => {
       const color = fill(row);
       const value = valueOf(measure, row, candidate);
-      const short = row.leader === null ? (votesOf(row) > 0 ? '=' : '') : initials(nameOf(row.leader)) || row.leader.slice(0, 2);
+      const short = row.leader === null ? (votesOf(row) > 0 ? '=' : '') : shortOf(row.leader);
       return {
         color: css(color),
         ink: inkOn(color),
@@ -233,7 +251,32 @@ export class MapView {
     return { scale, paintOf, measure };
   }
 
+  /** The place that is looked at closely. */
+  async #drawPlace(/** @type {Scene} */ scene) {
+    if (this.#place === null && this.#where.place === null) return;
+    if (this.#place !== null) {
+      this.#place.draw(scene);
+      return;
+    }
+    const module = await import('./place.js').catch(() => null);
+    if (module === null) return;
+    this.#place ??= new module.Place(this.#where, (code) => this.#enter(code));
+    // Meanwhile there may be other figures.
+    if (this.#scene !== null) this.#place.draw(this.#scene);
+  }
+
+  async #fetchTiles() {
+    const module = await import('./tiles.js').catch(() => null);
+    if (module === null) return;
+    this.#tiles ??= new module.Tiles(byId('tiles'), (code) => this.#enter(code), (code) => this.#where.look(code));
+    this.#now();
+  }
+
   #drawTiles(/** @type {Scene} */ scene, /** @type {LocationRow[]} */ rows, /** @type {Painter} */ { paintOf }) {
+    if (this.#tiles === null) {
+      this.#fetchTiles();
+      return;
+    }
     const under = this.#where.under;
     const parts = this.#parts.get(under) ?? [];
     const wanted = new Set(rows);
@@ -244,7 +287,7 @@ export class MapView {
         code: row.location,
         name: named(row.name, row.location),
         rows: nearest(this.#parts, row.location, (leaf) => wanted.has(leaf)),
-      })),
+      })).filter((group) => group.rows.length > 0),
     ];
     this.#tiles.draw(groups, (code) => {
       const row = scene.locations.get(code);
@@ -254,8 +297,9 @@ export class MapView {
 
   #drawMap(/** @type {Scene} */ scene, /** @type {LocationRow[]} */ rows, /** @type {Painter} */ { paintOf, measure }) {
     const label = words().map_of(words().measures[measure], this.#where.under === null ? words().all : named(scene.locations.get(this.#where.under)?.name ?? null, this.#where.under));
-    this.#chart.draw(label, () => {
-      const outlines = this.#outlines.outlines;
+    this.#paintOf = paintOf;
+    this.#chart.draw(`${label}; ${words().map_keys}`, () => {
+      const outlines = this.#outlines.of(scene.locations);
       const { library } = this.#chart;
       if (outlines === null || library === null) return null;
       const key = JSON.stringify([this.#where.under, rows.map((row) => row.location)]);
@@ -265,12 +309,13 @@ export class MapView {
         const number = this.#map.count + 1;
         const codes = rows.map((row) => row.location);
         const degrees = isInDegrees(outlines);
-        const extents = extentsOf(outlines, codes, degrees ? mercator.project : (point) => point);
+        const extents = extentsOf(outlines, codes, degrees ? mercator.project : ([x, y]) => [x, -y]);
         this.#map = { key, name: `outlines ${number}`, count: number, isInDegrees: degrees, extents };
         library.registerMap(this.#map.name, { geoJSON: mapOf(outlines, codes) });
+        this.#cursor.clear();
         this.#roamed(1);
       }
-      const border = css(rgb('var(--card)'));
+      const border = seam();
       const place = this.#where.place;
       return {
         tooltip: { trigger: 'item', ...tooltip((event) => this.#tip(codeOf(event.name))) },
@@ -286,20 +331,34 @@ export class MapView {
             const isPlace = row.location === place;
             const itemStyle = { areaColor: color, borderColor: isPlace ? ink() : border, borderWidth: isPlace ? 3 : 0.7 };
             const lit = { areaColor: color, borderColor: ink(), borderWidth: 2 };
-            return { name: regionOf(row.location), value: votesOf(row), text, itemStyle, label: { show: this.#hasRoom(row.location), color: on }, emphasis: { itemStyle: lit, label: { color: on } } };
+            return { name: regionOf(row.location), value: votesOf(row), text, itemStyle, label: { show: this.#hasRoom(row.location, text), color: on }, emphasis: { itemStyle: lit, label: { color: on } } };
           }),
         }],
       };
     });
   }
 
-  /** Whether a location is large enough on the map, as it is zoomed, for a few letters. @param {string} code */
-  #hasRoom(code) {
+  /** Shows which place the keyboard points at, and says it. @param {?string} code @param {?string} before */
+  #pointAt(code, before) {
+    const series = { seriesId: 'map' };
+    if (before !== null) this.#chart.act({ type: 'downplay', ...series, name: regionOf(before) });
+    const row = code === null ? undefined : this.#scene?.locations.get(code);
+    if (code === null || row === undefined) {
+      this.#chart.act({ type: 'hideTip' });
+      return;
+    }
+    this.#chart.act({ type: 'highlight', ...series, name: regionOf(code) });
+    this.#chart.act({ type: 'showTip', seriesIndex: 0, name: regionOf(code) });
+    setText(byId('map-cursor'), this.#paintOf(row).label);
+  }
+
+  /** Whether a location is large enough on the map, as it is zoomed, for a text. @param {string} code @param {string} text */
+  #hasRoom(code, text) {
     const { sizes, whole } = this.#map.extents;
     const { clientWidth, clientHeight } = byId('map-canvas');
     const scale = Math.min(clientWidth / whole[0], clientHeight / whole[1]) * this.#zoom;
     const [width, height] = sizes.get(code) ?? [0, 0];
-    return width * scale > letters(24) && height * scale > letters(18);
+    return width * scale > letters(8 + 8 * text.length) && height * scale > letters(18);
   }
 
   #tip(/** @type {string} */ code) {
@@ -366,17 +425,7 @@ export class MapView {
         color: css(mix(paper, full, SHADES[at + CLASSES + 1 - scale.length])), text, figure: count(counts[at]),
       }));
     }
-    while (this.#legend.children.length < entries.length) {
-      this.#legend.append(el('li', '', el('span', 'dot'), el('bdi'), el('span', 'figure')));
-    }
-    const items = [...this.#legend.children].slice(0, entries.length);
-    arrange(this.#legend, items);
-    entries.forEach(({ color, text, figure }, at) => {
-      const [dot, name, number] = /** @type {HTMLElement[]} */ ([...items[at].children]);
-      setStyle(dot, '--color', color);
-      setText(name, text);
-      setText(number, figure);
-    });
+    drawLegend(this.#legend, entries);
   }
 
   #drawTwin(/** @type {Scene} */ scene, /** @type {LocationRow[]} */ rows) {
@@ -384,11 +433,12 @@ export class MapView {
     const nameOf = nameIn(scene);
     const texts = words();
     const hasTurnout = rows.some((row) => row.turnout !== null);
+    const turnout = scene.isClosed ? texts.turnout : texts.turnout_so_far;
     this.#twin.draw({
       caption: byId('map-title').textContent ?? '',
       columns: [
         { label: texts.location }, { label: texts.leader },
-        ...[texts.leaders_share, texts.margin, ...(hasTurnout ? [texts.turnout] : []), ...(candidate === null ? [] : [texts.share_of(nameOf(candidate))])]
+        ...[texts.leaders_share, texts.margin, ...(hasTurnout ? [turnout] : []), ...(candidate === null ? [] : [texts.share_of(nameOf(candidate))])]
           .map((label) => ({ label, number: true })),
       ],
       press: (at) => this.#where.look(rows[at].location),

@@ -1,38 +1,20 @@
-//! The outlines of an election's locations: a GeoJSON file, checked, and cut to what a map shows.
+//! The file of an election's outlines: fetched, read, and why there is none.
 //!
-//! In comes the register's `geojson_url`; out go outlines by location, or why there are none. A
-//! file is fetched once. Never trusts it: what is no outline is left out, and its other properties
-//! are not looked at.
+//! In comes the register's `geojson_url`; out go outlines by location, or the reason in a word that
+//! the page has a sentence for. A file is fetched once, GeoJSON or TopoJSON.
 
+import { library } from './chart.js';
 import { safeAddress } from './safe.js';
+import { outlinesOf } from './shapes.js';
 
 const WAIT_MS = 60_000;
 
 /** How long a file that could not be had is left alone. */
 const AGAIN_MS = 60_000;
 
-/** @typedef {{type: string, coordinates: any}} Geometry */
+/** @typedef {import('./shapes.js').Outlines} Outlines */
 
-/** @typedef {Map<string, Geometry>} Outlines by location */
-
-const SHAPES = new Set(['Polygon', 'MultiPolygon']);
-
-/**
- * @param {unknown} file parsed JSON
- * @returns {Outlines}
- */
-export function outlinesOf(file) {
-  const features = /** @type {any} */ (file)?.features;
-  if (!Array.isArray(features)) throw new TypeError('no GeoJSON FeatureCollection');
-  /** @type {Outlines} */
-  const outlines = new Map();
-  for (const feature of features) {
-    const { id, geometry } = feature ?? {};
-    const named = typeof id === 'string' || typeof id === 'number';
-    if (named && SHAPES.has(geometry?.type) && Array.isArray(geometry.coordinates)) outlines.set(String(id), geometry);
-  }
-  return outlines;
-}
+/** @typedef {'insecure'|'refused'|'offline'|'no_answer'|'not_json'|'no_outlines'|'no_library'|number} Failure or the status of an answer */
 
 /** The name of a location's region, which no object has by itself. @param {string} code */
 export function regionOf(code) {
@@ -58,74 +40,70 @@ export function mapOf(outlines, codes) {
   };
 }
 
-/**
- * The points of an outline, each of two numbers and perhaps a height.
- *
- * @param {unknown} part
- * @returns {number[][]}
- */
-function pointsOf(part) {
-  if (!Array.isArray(part)) return [];
-  return typeof part[0] === 'number' ? [part] : part.flatMap(pointsOf);
-}
-
-/**
- * Whether the outlines are in degrees, as GeoJSON asks, rather than in some plane's metres.
- *
- * @param {Outlines} outlines
- * @returns {boolean}
- */
-export function isInDegrees(outlines) {
-  for (const { coordinates } of outlines.values()) {
-    for (const [x, y] of pointsOf(coordinates)) if (Math.abs(x) > 180 || Math.abs(y) > 90) return false;
+/** A reason why there are no outlines, thrown where it is found. */
+class Unreadable extends Error {
+  /** @param {Failure} why */
+  constructor(why) {
+    super(String(why));
+    this.why = why;
   }
-  return true;
 }
 
 /**
- * How wide and high each outline is on a map, and all of them together.
+ * The features of a file.
  *
- * @param {Outlines} outlines
- * @param {readonly string[]} codes
- * @param {(point: [number, number]) => number[]} project
- * @returns {{sizes: Map<string, [number, number]>, whole: [number, number]}}
+ * @param {unknown} file parsed JSON
+ * @param {() => Promise<?Pick<import('./chart.js').Library, 'feature'>>} [reader] what reads TopoJSON
+ * @returns {Promise<unknown[]>}
  */
-export function extentsOf(outlines, codes, project) {
-  const all = [Infinity, Infinity, -Infinity, -Infinity];
-  /** @type {Map<string, [number, number]>} */
-  const sizes = new Map();
-  for (const code of codes) {
-    const box = [Infinity, Infinity, -Infinity, -Infinity];
-    for (const [east, north] of pointsOf(outlines.get(code)?.coordinates)) {
-      const [x, y] = project([east, north]);
-      for (const each of [box, all]) {
-        each[0] = Math.min(each[0], x);
-        each[1] = Math.min(each[1], y);
-        each[2] = Math.max(each[2], x);
-        each[3] = Math.max(each[3], y);
-      }
-    }
-    sizes.set(code, [box[2] - box[0], box[3] - box[1]]);
+export async function featuresOf(file, reader = library) {
+  const { type, features, objects } = /** @type {any} */ (file ?? {});
+  if (type === 'Feature') return [file];
+  if (Array.isArray(features)) return features;
+  if (type !== 'Topology' || objects === null || typeof objects !== 'object') throw new Unreadable('no_outlines');
+  const topojson = await reader();
+  if (topojson === null) throw new Unreadable('no_library');
+  try {
+    return Object.values(objects).map((part) => topojson.feature(file, part))
+      .flatMap((/** @type {any} */ made) => (Array.isArray(made.features) ? made.features : [made]));
+  } catch {
+    throw new Unreadable('no_outlines');
   }
-  return { sizes, whole: [all[2] - all[0], all[3] - all[1]] };
 }
 
-/** The projection that web maps have: north is up, and angles stay. */
-export const mercator = {
-  /** @param {[number, number]} degrees */
-  project: ([east, north]) => [east, -Math.log(Math.tan(Math.PI / 4 + (Math.min(85, Math.max(-85, north)) * Math.PI) / 360)) * (180 / Math.PI)],
-  /** @param {[number, number]} point */
-  unproject: ([x, y]) => [x, (Math.atan(Math.exp((-y * Math.PI) / 180)) * 360) / Math.PI - 90],
-};
+/** Why an address is not even asked. @param {string} address @returns {Failure} */
+function refusalOf(address) {
+  try {
+    return new URL(address, document.baseURI).protocol === 'http:' ? 'insecure' : 'refused';
+  } catch {
+    return 'refused';
+  }
+}
+
+/** @param {string} url @returns {Promise<unknown[]>} */
+async function read(url) {
+  const answer = await fetch(url, { signal: AbortSignal.timeout(WAIT_MS) }).catch(() => {
+    throw new Unreadable(navigator.onLine === false ? 'offline' : 'no_answer');
+  });
+  if (!answer.ok) throw new Unreadable(answer.status);
+  return featuresOf(await answer.json().catch(() => {
+    throw new Unreadable('not_json');
+  }));
+}
 
 /** Fetches the outlines of the election that is shown. */
 export class OutlineSource {
   #changed;
   /** @type {?string} */
-  #url = null;
-  /** @type {?Outlines} */
-  #outlines = null;
-  #failed = false;
+  #address = null;
+  /** @type {?string} */
+  #property = null;
+  /** @type {?unknown[]} */
+  #features = null;
+  /** @type {?Failure} */
+  #failure = null;
+  /** The outlines, and of which places. @type {?{outlines: Outlines, places: string}} */
+  #made = null;
   #again = 0;
 
   /** @param {() => void} changed called when there are outlines, or there will be none for now */
@@ -133,46 +111,59 @@ export class OutlineSource {
     this.#changed = changed;
   }
 
-  /** The outlines; null while there are none. */
-  get outlines() {
-    return this.#outlines;
-  }
-
-  /** Whether there should be outlines that could not be had. */
-  get failed() {
-    return this.#failed;
+  /** Why there are none that there should be; null where all is well. */
+  get failure() {
+    return this.#failure;
   }
 
   /** Whether they are on their way. */
   get isComing() {
-    return this.#url !== null && this.#outlines === null && !this.#failed;
+    return this.#address !== null && this.#features === null && this.#failure === null;
   }
 
-  /** @param {?string} address what the register says */
-  take(address) {
-    const url = safeAddress(address);
-    if (url === this.#url) return;
-    this.#url = url;
-    this.#outlines = null;
-    this.#failed = false;
-    clearTimeout(this.#again);
-    if (url !== null) this.#fetch(url);
-    else if (address) this.#failed = true;
-  }
-
-  /** @param {string} url */
-  async #fetch(url) {
-    let outlines = null;
-    try {
-      const answer = await fetch(url, { signal: AbortSignal.timeout(WAIT_MS) });
-      outlines = answer.ok ? outlinesOf(await answer.json()) : null;
-    } catch {
-      // The page says that there is no map, and shows tiles.
+  /**
+   * The outlines of some places; null while there are none.
+   *
+   * @param {Map<string, unknown>} locations
+   * @returns {?Outlines}
+   */
+  of(locations) {
+    if (this.#features === null) return null;
+    const places = JSON.stringify([this.#property, ...[...locations.keys()].sort()]);
+    if (this.#made?.places !== places) {
+      this.#made = { places, outlines: outlinesOf(this.#features, (code) => locations.has(code), this.#property) };
     }
-    if (url !== this.#url) return;
-    this.#outlines = outlines;
-    this.#failed = outlines === null;
-    if (this.#failed) this.#again = window.setTimeout(() => this.#fetch(url), AGAIN_MS);
+    return this.#made.outlines;
+  }
+
+  /** @param {?string} address what the register says @param {?string} property a feature's property that names its place */
+  take(address, property) {
+    this.#property = property;
+    if (address === this.#address) return;
+    this.#address = address;
+    this.#features = this.#failure = this.#made = null;
+    clearTimeout(this.#again);
+    if (!address) return;
+    const url = safeAddress(address);
+    if (url === null) this.#failure = refusalOf(address);
+    else this.#fetch(address, url);
+  }
+
+  /** @param {string} address @param {string} url */
+  async #fetch(address, url) {
+    /** @type {?unknown[]} */
+    let features = null;
+    /** @type {?Failure} */
+    let failure = null;
+    try {
+      features = await read(url);
+    } catch (error) {
+      failure = error instanceof Unreadable ? error.why : 'no_outlines';
+    }
+    if (address !== this.#address) return;
+    this.#features = features;
+    this.#failure = failure;
+    if (failure !== null) this.#again = window.setTimeout(() => this.#fetch(address, url), AGAIN_MS);
     this.#changed();
   }
 }

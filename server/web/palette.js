@@ -15,11 +15,17 @@ const listeners = [];
 
 const dark = matchMedia('(prefers-color-scheme: dark)');
 const paper = matchMedia('print');
-for (const media of [dark, paper]) {
+const forced = matchMedia('(forced-colors: active)');
+for (const media of [dark, paper, forced]) {
   media.addEventListener('change', () => {
     known.clear();
     for (const listener of listeners) listener();
   });
+}
+
+/** @returns {string} the colour of lines between what is painted */
+export function seam() {
+  return css(rgb(forced.matches ? 'var(--ink)' : 'var(--card)'));
 }
 
 /** @param {() => void} listener called when every colour may be another */

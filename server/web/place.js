@@ -42,7 +42,7 @@ export class Place {
   }
 
   /** @param {import('./scene.js').Scene} scene */
-  draw({ locations, ranked, colors, candidates }) {
+  draw({ locations, ranked, colors, candidates, isClosed }) {
     const row = this.#where.place === null ? undefined : locations.get(this.#where.place);
     this.#box.hidden = row === undefined;
     if (row === undefined) return;
@@ -57,7 +57,7 @@ export class Place {
       [texts.margin, percent(margin)],
       [texts.accepted, row.suppressed ? texts.withheld : count(row.accepted)],
       ...(row.suppressed ? [] : /** @type {[string, string][]} */ ([[texts.blank, count(row.blank)]])),
-      ...(row.registered === null ? [] : /** @type {[string, string][]} */ ([[texts.turnout, `${percent(row.turnout)} ${texts.of_registered(count(row.registered))}`]])),
+      ...(row.registered === null ? [] : /** @type {[string, string][]} */ ([[isClosed ? texts.turnout : texts.turnout_so_far, `${percent(row.turnout)} ${texts.of_registered(count(row.registered))}`]])),
     ];
     this.#figures.replaceChildren(...figures.map(([label, value]) => el('div', '', el('dt', '', label), el('dd', '', el('bdi', '', value)))));
     const listed = row.suppressed ? [] : ranked.filter((candidate) => ranked.length <= ALL_MAX || votesFor(row, candidate.candidate_id) > 0)

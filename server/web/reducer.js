@@ -8,7 +8,7 @@
 /**
  * @typedef {Object.<string, number>} VotesByCandidate
  *
- * @typedef {{candidate_id: string, candidate_name: string, party: ?string, color: ?string,
+ * @typedef {{candidate_id: string, candidate_name: string, short_name?: ?string, party: ?string, color: ?string,
  *   photo_url: ?string, votes: number, share: ?number, rank: number, withdrawn: boolean}} CandidateRow
  *
  * @typedef {{received: number, accepted: number, superseded: number, voided: number,

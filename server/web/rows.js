@@ -76,6 +76,11 @@ export class LocationRows {
     this.#paintSoon();
   }
 
+  /** Paints all that waits, for paper. */
+  paintAll() {
+    for (const row of [...this.#stale]) this.#paint(row);
+  }
+
   /** The table row of a location. @param {string} code */
   nodeOf(code) {
     return this.#row(code).node;
@@ -97,6 +102,7 @@ export class LocationRows {
       const cell = el(at === 0 ? 'th' : 'td', classOf(column));
       if (at === 0) cell.setAttribute('scope', 'row');
       cell.setAttribute('role', at === 0 ? 'rowheader' : 'cell');
+      cell.dataset.label = column.label;
       return { cell, parts: column.make(cell) };
     });
     const node = el('tr', '', ...cells.map(({ cell }) => cell));

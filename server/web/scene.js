@@ -5,7 +5,9 @@
  * @property {import('./reducer.js').CandidateRow[]} ranked By rank.
  * @property {Map<string, number>} places On the ballot paper, by candidate.
  * @property {Map<string, string>} colors CSS colours by candidate, in the ballot paper's order.
+ * @property {boolean} isClosed Whether all polls are closed.
  * @property {?string} geojson_url Where the election's outlines are.
+ * @property {?string} geojson_property A property of their features that names their place.
  *
  * @typedef {import('./reducer.js').State & Page} Scene
  */

@@ -6,10 +6,12 @@
 
 import { Chart, card, hasCharts, ink, isolated, letters, muted, tooltip } from './chart.js';
 import { byId, setText } from './dom.js';
-import { clock, count, exactSpan, moment, named } from './format.js';
+import { count, exactSpan, named } from './format.js';
 import { language, words } from './language.js';
+import { DASHES, drawLegend } from './legend.js';
 import { css, rgb } from './palette.js';
 import { votesFor } from './reducer.js';
+import { clock, moment, spansDays, wantsSeconds, zoneName } from './times.js';
 import { Twin } from './twin.js';
 import { keepChoice } from './where.js';
 
@@ -20,15 +22,11 @@ const STEPS_MAX = 500;
 
 const WAIT_MS = 12_500;
 
-/** A longer time is written with its days, a shorter one than the other with its seconds. */
-const DAY_MS = 86_400_000;
+/** The axis of a shorter time has seconds. */
 const SHORT_MS = 600_000;
 
 /** More lines than this could not be told apart; the table has the same ones. */
 const LINES_MAX = 8;
-
-/** Lines differ by more than their colour. */
-const DASHES = ['solid', [8, 4], [2, 3], [12, 3, 2, 3]];
 
 /**
  * @typedef {Object} Step
@@ -159,12 +157,14 @@ export class Series {
     if (series.points.length === 0) return;
     const kind = this.#kind.value;
     const texts = words();
-    setText(byId('series-explain'), texts.series_explain(exactSpan(series.step_ms)));
+    setText(byId('series-explain'), texts.series_explain(exactSpan(series.step_ms), zoneName()));
     const listed = scene.ranked.slice(0, LINES_MAX).map(({ candidate_id: id, candidate_name: name }) => ({
       id, name: named(name, id), color: css(rgb(scene.colors.get(id) ?? 'var(--muted)')),
       values: kind === 'sums' ? sums(series, (part) => votesFor(part, id)) : series.points.map((point) => votesFor(point, id)),
     }));
     const accepted = kind === 'sums' ? sums(series, (part) => part.accepted) : series.points.map((point) => point.accepted);
+    const hasSeconds = wantsSeconds(series.step_ms);
+    drawLegend(byId('series-legend'), listed.map(({ name, color }, at) => ({ color, text: name, ...(kind === 'sums' ? { dash: at } : {}) })));
     const label = kind === 'sums' ? texts.series_sums : texts.series_steps;
     const starts = series.points.map((point) => Date.parse(point.at));
     // What stands in all stands at the end of its step.
@@ -172,14 +172,15 @@ export class Series {
     this.#twin.draw({
       caption: label,
       columns: [{ label: texts.time }, ...[texts.accepted, ...listed.map(({ name }) => name)].map((name) => ({ label: name, number: true }))],
-      rows: () => times.map((time, at) => [moment(time), count(accepted[at]), ...listed.map(({ values }) => count(values[at]))]).reverse(),
+      rows: () => times.map((time, at) => [moment(time, hasSeconds), count(accepted[at]), ...listed.map(({ values }) => count(values[at]))]).reverse(),
     });
     // A step without votes is no point: nothing is added from the end of the one before.
     const corners = starts.flatMap((start, at) => (kind === 'steps' || start === times[at - 1] ? [[times[at], at]] : [[start, at - 1], [times[at], at]]));
     const span_ms = times[times.length - 1] - times[0];
+    const hasDays = spansDays(times[0], times[times.length - 1]);
     const timeOf = (/** @type {number} */ at) => {
-      if (span_ms > DAY_MS) return moment(at);
-      return span_ms > SHORT_MS ? clock(at).slice(0, 5) : clock(at);
+      const isShort = span_ms <= SHORT_MS;
+      return hasDays ? moment(at, isShort) : clock(at, isShort);
     };
     this.#chart.draw(label, () => {
       const named = apart(listed.map(({ values }) => values[values.length - 1]), accepted[accepted.length - 1]);
@@ -189,7 +190,7 @@ export class Series {
           trigger: 'axis', ...tooltip((events) => {
             const at = corners[events[0]?.dataIndex]?.[1];
             if (at === undefined || at < 0) return null;
-            return card(moment(times[at]), [
+            return card(moment(times[at], hasSeconds), [
               ...listed.map(({ name, color, values }) => ({ name, color, figure: count(values[at]) })),
               { name: texts.accepted, figure: count(accepted[at]) },
             ]);
@@ -203,7 +204,6 @@ export class Series {
           type: 'value', min: 0, minInterval: 1, splitLine: { lineStyle: { color: css(rgb('var(--rule)')) } },
           axisLabel: { color: muted(), fontSize: letters(12), formatter: (/** @type {number} */ value) => count(value) },
         },
-        dataZoom: [{ type: 'inside', zoomOnMouseWheel: 'ctrl', moveOnMouseWheel: false, preventDefaultMouseMove: false }],
         series: listed.map(({ id, name, color, values }, at) => (kind === 'sums' ? {
           id: `sum ${id}`, type: 'line', showSymbol: false, silent: true, color, sampling: 'lttb',
           lineStyle: { width: 2.5, type: DASHES[at % DASHES.length] },

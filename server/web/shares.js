@@ -5,9 +5,9 @@
 
 import { Chart, card, ink, isolated, letters, muted, tooltip } from './chart.js';
 import { byId } from './dom.js';
-import { count, named, percent } from './format.js';
+import { count, counted, named, percent, shortName } from './format.js';
 import { words } from './language.js';
-import { css, rgb } from './palette.js';
+import { css, rgb, seam } from './palette.js';
 import { Twin } from './twin.js';
 import { keepChoice } from './where.js';
 
@@ -70,14 +70,14 @@ export class Shares {
     const given = ranked.filter((row) => row.votes > 0);
     const alone = given.length <= most ? given : given.slice(0, most - 1);
     const parts = alone.map((row) => ({
-      name: named(row.candidate_name, row.candidate_id), votes: row.votes, share: row.share,
+      name: shortName(row), votes: row.votes, share: row.share,
       color: css(rgb(colors.get(row.candidate_id) ?? 'var(--muted)')),
     }));
     const others = given.slice(alone.length);
     if (others.length === 0) return parts;
     const sum = (/** @type {(row: import('./reducer.js').CandidateRow) => number} */ of) => others.reduce((total, row) => total + of(row), 0);
     return [...parts, {
-      name: words().others(count(others.length)), votes: sum((row) => row.votes), share: sum((row) => row.share ?? 0),
+      name: counted(words().others, others.length), votes: sum((row) => row.votes), share: sum((row) => row.share ?? 0),
       color: css(rgb('var(--muted)')),
     }];
   }
@@ -98,7 +98,7 @@ export class Shares {
           formatter: (/** @type {any} */ event) => `${isolated(parts[event.dataIndex].name)}\n${percent(parts[event.dataIndex].share)}`,
         },
         labelLine: { length: 8, length2: 0, maxSurfaceAngle: 80, lineStyle: { color: muted() } },
-        itemStyle: { borderColor: css(rgb('var(--card)')), borderWidth: 2 },
+        itemStyle: { borderColor: seam(), borderWidth: 2 },
         emphasis: { scale: false },
         data: parts.map(({ votes, share, color }) => {
           const show = (share ?? 0) >= LABELLED;

@@ -4,9 +4,10 @@
 //! figure stands as the server published it.
 
 import { arrange, byId, el, nameEl, setText } from './dom.js';
-import { NONE, cause, clock, count, named, percent, reason } from './format.js';
+import { cause, count, named, percent, reason } from './format.js';
 import { Lines } from './lines.js';
 import { words } from './language.js';
+import { recent } from './times.js';
 
 /** Shown at once; more would push the outcomes off a phone's screen. */
 const CORRECTIONS_SHOWN = 6;
@@ -14,16 +15,22 @@ const CORRECTIONS_SHOWN = 6;
 /**
  * @param {import('./reducer.js').Results} results
  * @param {Map<string, import('./reducer.js').CandidateRow>} candidates
+ * @param {boolean} isClosed whether all polls are closed
  */
-export function drawHeadline(results, candidates) {
+export function drawHeadline(results, candidates, isClosed) {
   setText(byId('accepted'), count(results.counts.accepted));
+  const hasVotes = results.counts.accepted > results.blank;
+  setText(byId('end'), isClosed ? words().polls_closed : results.counts.accepted === 0 ? words().no_ballots : '');
   setText(byId('turnout'), percent(results.turnout));
-  const known = results.registered !== null;
-  setText(byId('registered'), known ? words().of_registered(count(results.registered)) : words().registered_unknown);
-  setText(byId('lead'), results.leader === null ? NONE : count(results.margin));
-  const tied = results.counts.accepted > results.blank;
+  setText(byId('turnout-label'), isClosed ? words().turnout : words().turnout_so_far);
+  setText(byId('registered'), results.registered === null ? '' : words().of_registered(count(results.registered)));
+  // A card says something, or is not there.
+  byId('turnout-card').hidden = results.turnout === null;
+  byId('registered-card').hidden = results.registered === null;
+  byId('lead-card').hidden = !hasVotes;
+  setText(byId('lead'), count(results.margin));
   const leader = results.leader === null
-    ? (tied ? words().tie_for_first : words().no_votes)
+    ? (hasVotes ? words().tie_for_first : words().no_votes)
     : named(candidates.get(results.leader)?.candidate_name, results.leader);
   setText(byId('leader'), leader);
   setText(byId('registered-count'), count(results.registered));
@@ -103,7 +110,7 @@ export class Corrections {
     const { candidate_id: id, minus, why, tick } = correction;
     const name = nameEl('name');
     setText(name, id === null ? words().blank_ballots : named(candidates.get(id)?.candidate_name, id));
-    const time = el('time', '', clock(tick));
+    const time = el('time', '', recent(tick, Date.now()));
     time.dateTime = new Date(tick).toISOString();
     const node = el('li', '', el('b', 'minus', `−${count(minus)}`), name, el('span', 'why', cause(why)), time);
     this.#items.set(correction, node);

@@ -9,6 +9,8 @@ export class Where {
   #under = null;
   /** @type {?string} */
   #place = null;
+  /** @type {string[]} */
+  #missing = [];
   /** @type {(() => void)[]} */
   #followers = [];
 
@@ -24,6 +26,11 @@ export class Where {
   /** The location that is looked at closely. */
   get place() {
     return this.#place;
+  }
+
+  /** Places that were asked for, and that the contest has not. */
+  get missing() {
+    return this.#missing;
   }
 
   /** @param {() => void} follower called after every step */
@@ -61,18 +68,23 @@ export class Where {
    * @param {Map<string, unknown>} locations
    */
   stayIn(locations) {
-    if (this.#under !== null && !locations.has(this.#under)) this.#under = null;
-    if (this.#place !== null && !locations.has(this.#place)) this.#place = null;
+    const missing = [this.#under, this.#place].filter((code) => code !== null && !locations.has(code));
+    if (missing.length === 0) return;
+    this.#missing = [...new Set([...this.#missing, .../** @type {string[]} */ (missing)])];
+    if (missing.includes(this.#under)) this.#under = null;
+    if (missing.includes(this.#place)) this.#place = null;
   }
 
   #read() {
     const asked = new URLSearchParams(location.search);
     this.#under = asked.get('at');
-    this.#place = asked.get('place');
+    this.#place = asked.get('place') ?? asked.get('location');
+    this.#missing = [];
   }
 
   #tell() {
-    keep({ at: this.#under, place: this.#place });
+    this.#missing = [];
+    keep({ at: this.#under, place: this.#place, location: null });
     for (const follower of this.#followers) follower();
   }
 }

@@ -6,16 +6,17 @@
 
 import { Chart, card, hasCharts, ink, letters, muted, tooltip } from './chart.js';
 import { byId } from './dom.js';
-import { clock, count, moment, named } from './format.js';
+import { count, named } from './format.js';
 import { words } from './language.js';
+import { drawLegend } from './legend.js';
 import { css, mix, rgb } from './palette.js';
 import { votesFor } from './reducer.js';
+import { clock, moment } from './times.js';
 import { Twin } from './twin.js';
+import { detailOf, windowText } from './windows.js';
 
 /** How much of its colour a window has that may still change. */
 const OPEN_SHADE = 0.45;
-
-const MINUTE_MS = 60_000;
 
 /** Draws the windows of one contest. */
 export class WindowChart {
@@ -36,6 +37,7 @@ export class WindowChart {
     const listed = ranked.map((row) => ({ id: row.candidate_id, name: named(row.candidate_name, row.candidate_id) }))
       .sort((a, b) => place(a.id) - place(b.id));
     const texts = words();
+    const detail = detailOf(windows, rows);
     this.#twin.draw({
       caption: texts.windows_caption,
       columns: [
@@ -43,12 +45,12 @@ export class WindowChart {
         ...[texts.accepted, texts.blank, texts.late, ...listed.map(({ name }) => name)].map((label) => ({ label, number: true })),
       ],
       rows: () => rows.map((row) => [
-        `${moment(row.start)} – ${clock(row.end)}`, row.final ? texts.final : texts.open, count(row.accepted), count(row.blank),
+        windowText(row, detail), row.final ? texts.final : texts.open, count(row.accepted), count(row.blank),
         count(row.late), ...listed.map(({ id }) => count(votesFor(row, id))),
       ]),
     });
-    const hasSeconds = windows.slide_ms % MINUTE_MS !== 0;
-    const timeOf = (/** @type {string} */ start) => (hasSeconds ? clock(start) : clock(start).slice(0, 5));
+    const timeOf = (/** @type {string} */ start) => (detail.hasDays ? moment : clock)(start, detail.hasSeconds);
+    drawLegend(byId('windows-legend'), listed.map(({ id, name }) => ({ color: colors.get(id) ?? 'var(--muted)', text: name })));
     this.#chart.draw(texts.windows_chart, () => {
       const held = [...rows].reverse();
       const paper = rgb('var(--card)');
@@ -63,7 +65,7 @@ export class WindowChart {
           trigger: 'axis', axisPointer: { type: 'shadow' }, ...tooltip((events) => {
             const row = held[events[0]?.dataIndex];
             if (row === undefined) return null;
-            return card(`${moment(row.start)} – ${clock(row.end)}`, [
+            return card(windowText(row, { ...detail, hasDays: true }), [
               ...parts.filter((part) => part.value(row) > 0).map(({ name, color, value }) => ({ name, color: css(color), figure: count(value(row)) })),
               { name: texts.accepted, figure: count(row.accepted) },
               { name: texts.late, figure: count(row.late) },

@@ -50,6 +50,16 @@ export async function open(browser, url, { answers = {}, without = '', ...option
   return { page, errors, close: () => context.close() };
 }
 
+/** An answer of the service with something changed, such as a field that it does not have yet. */
+export function changed(change) {
+  return async (route) => {
+    const response = await route.fetch();
+    const answer = await response.json();
+    change(answer);
+    await route.fulfill({ response, json: answer });
+  };
+}
+
 /** Asks until it is so. */
 export async function until(what, ask) {
   const deadline = performance.now() + WAIT_MS;

@@ -56,7 +56,7 @@ function read(page) {
     const rows = (selector, key, cell) => [...document.querySelectorAll(selector)]
       .map((node) => [node.dataset[key], number(node.querySelector(cell))]);
     return {
-      tick: number(document.querySelector('#line-tick')),
+      tick: Number(document.querySelector('#line').dataset.tick),
       headline: number(document.querySelector('#accepted')),
       outcomes: Object.fromEntries(figures),
       candidates: rows('#candidates > li', 'candidate', '.votes'),
@@ -94,7 +94,7 @@ async function atOneTick(page) {
     const still = JSON.stringify(shown.outcomes.received) === JSON.stringify(results.counts.received);
     if (still && locations.tick === results.tick) return { shown, results, locations };
     await page.waitForFunction(
-      (tick) => !document.querySelector('#line-tick').textContent.endsWith(` ${tick}`),
+      (tick) => document.querySelector('#line').dataset.tick !== String(tick),
       shown.tick, { timeout: 2000 },
     ).catch(() => null);
   }
@@ -116,6 +116,7 @@ async function eventually(check) {
 
 test('every figure that is shown together agrees, while it counts', async () => {
   const { page, errors, close } = await open(asked({ rows: 1000 }));
+  await page.waitForSelector('#locations-body > tr');
   const ticks = new Set();
   for (let reading = 0; reading < 60; reading += 1) {
     const shown = await read(page);
@@ -131,6 +132,7 @@ test('every figure that is shown together agrees, while it counts', async () => 
 for (const view of views) {
   test(`the figures equal the API's, ${view.name}`, { timeout: QUIET_MS + WAIT_MS }, async () => {
     const { page, errors, close } = await open(asked({ rows: 1000 }), view);
+    await page.waitForSelector('#locations-body > tr');
     const { shown, results, locations } = await atOneTick(page);
     agrees(shown);
     const votes = results.candidates.map((row) => [row.candidate_id, row.votes]);
@@ -152,6 +154,7 @@ for (const view of views) {
 
 test('every column sorts both ways, and the filter finds', async () => {
   const { page, errors, close } = await open(asked({ rows: 1000 }));
+  await page.waitForSelector('#locations-body > tr');
   const heads = page.locator('#locations-head th');
   for (let at = 0; at < await heads.count(); at += 1) {
     const ways = new Set();
@@ -179,13 +182,14 @@ test('every column sorts both ways, and the filter finds', async () => {
 async function cuttableLine() {
   const pairs = new Set();
   let frozen = false;
+  let delay_ms = 0;
   const listener = net.createServer((near) => {
     const far = net.connect(Number(server.port || 80), server.hostname);
     const pair = [near, far];
     pairs.add(pair);
     const drop = () => { near.destroy(); far.destroy(); pairs.delete(pair); };
     for (const [from, to] of [[near, far], [far, near]]) {
-      from.on('data', (bytes) => frozen || to.write(bytes));
+      from.on('data', (bytes) => frozen || setTimeout(() => to.destroyed || to.write(bytes), from === far ? delay_ms : 0));
       from.on('error', drop).on('close', drop);
     }
   });
@@ -195,6 +199,7 @@ async function cuttableLine() {
     url: new URL(`http://127.0.0.1:${listener.address().port}/`),
     cut,
     freeze(silent) { frozen = silent; },
+    delay(ms) { delay_ms = ms; },
     close() { cut(); listener.close(); },
   };
 }
@@ -219,8 +224,25 @@ test('a line that is cut, or dead, is opened again without loading the page anew
   line.close();
 });
 
+test('behind a line that brings everything late, the page says how far it is behind', { timeout: 4 * WAIT_MS }, async () => {
+  const line = await cuttableLine();
+  const { page, close } = await open(line.url);
+  await page.waitForSelector('#line:is([data-kind=live], [data-kind=quiet])');
+  const detail = () => page.textContent('#line-detail');
+  // A word of life sets the clock.
+  await page.waitForTimeout(6000);
+  assert.doesNotMatch(await detail(), /behind/);
+  line.delay(6000);
+  await until('it says so', async () => /^[5-9]\ss behind/.test(await detail()));
+  line.delay(0);
+  await until('it has caught up', async () => !/behind/.test(await detail()));
+  await close();
+  line.close();
+});
+
 test('the pager reaches every row, once', async () => {
   const { page, errors, close } = await open(asked({ rows: 10 }));
+  await page.waitForSelector('#locations-body > tr');
   const { locations } = await api('api/v1/locations');
   const seen = [];
   for (;;) {
@@ -330,15 +352,23 @@ test('the podium has the first three, as the results have them', { timeout: QUIE
   const { page, errors, close } = await open(server);
   await eventually(async () => {
     const results = await api('api/v1/results');
-    const first = results.candidates.filter((row) => row.votes > 0).slice(0, 3);
+    const first = results.candidates.filter((row) => row.votes > 0 && row.rank <= 3);
     const shown = await page.$$eval('#podium > li', (nodes) => nodes.map((node) => ({
       place: node.dataset.place, name: node.querySelector('.name').textContent, rank: node.querySelector('.podium-rank').textContent,
       votes: Number(node.querySelector('.votes').textContent.replace(/[^\d]/g, '')),
     })));
     assert.ok(shown.length > 1);
-    assert.deepEqual(shown, first.map((row, at) => ({
-      place: String(at + 1), name: row.candidate_name, rank: String(row.rank), votes: row.votes,
+    assert.deepEqual(shown, first.map((row) => ({
+      place: String(row.rank), name: row.candidate_name, rank: String(row.rank), votes: row.votes,
     })));
+  });
+  // Steps are as high as the votes.
+  await eventually(async () => {
+    const [steps, votes] = await page.$$eval('#podium > li', (nodes) => [
+      nodes.map((node) => node.querySelector('.step').getBoundingClientRect().height),
+      nodes.map((node) => Number(node.querySelector('.votes').textContent.replace(/[^\d]/g, ''))),
+    ]);
+    steps.forEach((height, at) => assert.ok(Math.abs(height / steps[0] - votes[at] / votes[0]) < 0.02, `${steps} of ${votes}`));
   });
   assert.deepEqual(errors, []);
   await close();

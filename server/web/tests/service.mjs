@@ -13,12 +13,12 @@ import { until } from './browser.mjs';
 
 const TOKEN = 'the-token-of-the-tests';
 
-/** Starts a service on a register and waits until it counts. */
-export async function startService(register) {
+/** Starts a service on a register, with more flags, and waits until it counts. */
+export async function startService(register, more = []) {
   assert.ok(process.env.TALLYFLOW_BINARY, 'set TALLYFLOW_BINARY to the path of the service');
   const directory = await mkdtemp(path.join(os.tmpdir(), 'tallyflow-page-'));
   await writeFile(path.join(directory, 'register.json'), JSON.stringify(register));
-  const flags = ['--register', 'register.json', '--listen', '127.0.0.1:0', '--data', 'data'];
+  const flags = ['--register', 'register.json', '--listen', '127.0.0.1:0', '--data', 'data', ...more];
   const env = { ...process.env, TALLYFLOW_TOKEN: TOKEN };
   const options = { cwd: directory, env, stdio: ['ignore', 'pipe', 'inherit'] };
   const service = spawn(path.resolve(process.env.TALLYFLOW_BINARY), flags, options);

@@ -10,6 +10,10 @@ import test, { after, before } from 'node:test';
 
 import { WAIT_MS, barriers, launch, open, until } from './browser.mjs';
 import { startService } from './service.mjs';
+// They are of this run, too.
+import './outlines.mjs';
+import './frames.mjs';
+import './reading.mjs';
 
 const LANDS = 3;
 const REGIONS = 3;
@@ -402,9 +406,17 @@ test('no votes yet, and a tie', async () => {
   assert.ok(await page.isVisible('#windows-empty') && await page.isHidden('#windows-canvas') && await page.isHidden('.windows'));
   await picture(page, 'no-votes');
   assert.deepEqual(await barriers(page), []);
+  await until('the page says that there is nothing', async () => await page.textContent('#announcer') === 'No ballots yet.');
+  assert.deepEqual(await Promise.all(['#podium-section', '#lead-card', '#turnout-card', '#registered-card'].map((id) => page.isVisible(id))), [false, false, false, false]);
   await page.selectOption('#contest-select', 'chair');
   await page.waitForFunction(() => document.querySelector('#leader').textContent === 'a tie for first');
-  assert.deepEqual(await page.$$eval('#podium .podium-rank', (nodes) => nodes.map((node) => node.textContent)), ['1', '1']);
+  const podium = await page.$$eval('#podium > li', (nodes) => nodes.map((node) => {
+    const { left, right, top } = node.querySelector('.step').getBoundingClientRect();
+    return { rank: node.querySelector('.podium-rank').textContent, tie: node.querySelector('.podium-tie').textContent, left, right, top };
+  }));
+  assert.deepEqual(podium.map(({ rank, tie }) => [rank, tie]), [['1', 'tied'], ['1', 'tied']]);
+  const [first, second] = podium;
+  assert.ok(first.top === second.top && Math.abs(first.right - second.left) < 1, `one step: ${JSON.stringify(podium)}`);
   await page.waitForSelector('#shares-section:not([hidden])');
   await picture(page, 'tie');
   await page.goBack();

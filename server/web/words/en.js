@@ -1,4 +1,8 @@
-//! The page's words in English. Entries are texts, or functions of texts that are formatted already.
+//! The page's words in English. Entries are texts, functions of texts that are formatted already, or
+//! the plural forms of such a function, by the categories of `Intl.PluralRules`.
+
+/** @typedef {(number: string) => string} Form */
+/** @typedef {{one: Form, other: Form, many?: Form}} Forms */
 
 /** Everything that the page says, by key; other languages have the same keys. */
 export const en = {
@@ -7,6 +11,8 @@ export const en = {
   live_count: 'Live count',
   test: 'TEST',
   test_warning: 'This is a test. These are not the results of an election.',
+  replay: 'REPLAY',
+  replay_warning: 'A past election is replayed here. These are not live results.',
   connecting: 'Connecting',
   contest: 'Contest',
   language: 'Language',
@@ -14,6 +20,7 @@ export const en = {
   key_figures: 'Key figures',
   accepted_ballots: 'Accepted ballots',
   turnout: 'Turnout',
+  turnout_so_far: 'Turnout so far',
   lead: 'Lead',
   podium: 'The first three',
   candidates: 'Candidates',
@@ -40,13 +47,18 @@ export const en = {
 
   // Figures and candidates.
   of_registered: (/** @type {string} */ voters) => `of ${voters} registered`,
-  registered_unknown: 'registered voters not known',
   tie_for_first: 'a tie for first',
   no_votes: 'no votes yet',
   rank: (/** @type {string} */ rank) => `rank ${rank}`,
   no_rank: 'no rank yet',
-  one_vote: (/** @type {string} */ votes) => `${votes} vote`,
-  votes: (/** @type {string} */ votes) => `${votes} votes`,
+  votes: /** @type {Forms} */ ({ one: (votes) => `${votes} vote`, other: (votes) => `${votes} votes` }),
+  tied: 'tied',
+  podium_others: /** @type {Forms} */ ({
+    one: (candidates) => `and ${candidates} more with as many votes`, other: (candidates) => `and ${candidates} more with as many votes`,
+  }),
+  left_out: /** @type {Forms} */ ({
+    one: (candidates) => `and ${candidates} more candidate`, other: (candidates) => `and ${candidates} more candidates`,
+  }),
   withdrawn: 'withdrawn',
   about: 'Promises and biography',
   promises: 'Promises',
@@ -83,7 +95,7 @@ export const en = {
   health_of: 'All contests together',
   asked_at: (/** @type {string} */ at) => `· at ${at}`,
   messages: 'Messages',
-  duplicates: 'Copies',
+  duplicates: 'Duplicates',
   voids: 'Voids',
   refused: 'Refused',
   waiting: 'Waiting to be counted',
@@ -94,14 +106,14 @@ export const en = {
     malformed_json: 'not JSON',
     missing_field: 'a field is missing',
     bad_field: 'a field is wrong',
-    future_timestamp: 'from the future',
+    future_timestamp: 'timestamp in the future',
   }),
 
   // Windows and locations.
   windows_every: (/** @type {string} */ length, /** @type {string} */ slide) =>
     `${length} each, a new one every ${slide}`,
-  windows_day: (/** @type {string} */ every, /** @type {string} */ day) =>
-    `${every}, by the time of the vote; ${day}`,
+  windows_day: (/** @type {string} */ every, /** @type {string} */ zone, /** @type {string} */ day) =>
+    `${every}, by the time of the vote in ${zone}; ${day}`,
   final: 'final',
   open: 'open',
   location: 'Location',
@@ -136,11 +148,27 @@ export const en = {
   place_is: (/** @type {string} */ place, /** @type {string} */ leader, /** @type {string} */ value) =>
     `${place}: ${leader}, ${value}`,
   map_of: (/** @type {string} */ measure, /** @type {string} */ place) => `Map: ${measure} – ${place}`,
+  map_keys: 'arrow keys go from place to place, Enter opens one',
   map_level: 'Level of the map',
-  map_failed: 'The map’s outlines could not be loaded; tiles are shown instead.',
+  map_failed: (/** @type {string} */ why) => `The map’s outlines could not be loaded: ${why}. Tiles are shown instead.`,
+  map_failures: /** @type {Object<string, string>} */ ({
+    insecure: 'their address begins with http: and not with https:',
+    refused: 'this page may load nothing from their address',
+    offline: 'this device is offline',
+    no_answer: 'their server does not answer',
+    not_json: 'the file is not JSON',
+    no_outlines: 'the file is neither GeoJSON nor TopoJSON',
+    no_match: 'the file has no outline of any place here',
+    no_library: 'this page has nothing to draw maps with',
+  }),
+  map_status: (/** @type {string} */ status) => `their server answers with status ${status}`,
+  without_outline: /** @type {Forms} */ ({
+    one: (places) => `${places} place has no outline and is shown as a tile.`,
+    other: (places) => `${places} places have no outline and are shown as tiles.`,
+  }),
   zoom: 'Zoom; arrow keys move the map',
-  zoom_in: 'Nearer',
-  zoom_out: 'Farther',
+  zoom_in: 'Zoom in',
+  zoom_out: 'Zoom out',
   zoom_all: 'Whole',
   look_inside: 'Look inside',
   close: 'Close',
@@ -150,9 +178,9 @@ export const en = {
   shape: 'Shape',
   donut: 'Donut',
   bars: 'Bars',
-  others: (/** @type {string} */ candidates) => `${candidates} others`,
+  others: /** @type {Forms} */ ({ one: (candidates) => `${candidates} other`, other: (candidates) => `${candidates} others` }),
   series: 'Votes over time',
-  series_explain: (/** @type {string} */ step) => `by the time of the vote, in steps of ${step}`,
+  series_explain: (/** @type {string} */ step, /** @type {string} */ zone) => `by the time of the vote in ${zone}, in steps of ${step}`,
   series_sums: 'In all until then',
   series_steps: 'In each step',
   time: 'Time',
@@ -171,7 +199,17 @@ export const en = {
   time_left: (/** @type {string} */ time) => `, about ${time} left`,
   connected: 'Connected',
   waiting_for_figures: 'waiting for figures',
-  messages_waiting: (/** @type {string} */ messages) => `, ${messages} messages waiting`,
+  messages_waiting: /** @type {Forms} */ ({
+    one: (messages) => `, ${messages} message waiting`, other: (messages) => `, ${messages} messages waiting`,
+  }),
+  figures_of: (/** @type {string} */ at) => `figures of ${at}`,
+  behind: (/** @type {string} */ age) => `${age} behind`,
+  final_title: 'Final',
+  polls_closed: 'all polls closed',
+  stalled: 'Stalled',
+  stalled_since: (/** @type {string} */ at) => `no new results since ${at}`,
+  stalled_alarm: (/** @type {string} */ at) => `No new results have been published since ${at}. The figures on this page may be out of date.`,
+
   live: 'Live',
   just_now: 'updated just now',
   updated_ago: (/** @type {string} */ age) => `updated ${age} ago`,
@@ -181,8 +219,13 @@ export const en = {
   refresh: 'Update now',
   quiet: 'Quiet',
   no_change: (/** @type {string} */ age) => `no change for ${age}`,
-  tick: (/** @type {string} */ tick) => `tick ${tick}`,
   notice_catching_up: 'The server is catching up with its log.',
+  no_contest_called: (/** @type {string} */ contest) => `There is no contest “${contest}”.`,
+  no_view_called: (/** @type {string} */ view) => `There is no view “${view}”.`,
+  no_place_called: (/** @type {string} */ place) => `There is no place “${place}” in this contest.`,
+  not_understood: (/** @type {string} */ choice) => `The address asks for “${choice}”, which this page does not know.`,
+  there_is: 'There is:',
+  without_it: 'The page without it',
   notice_no_contest: 'The register holds no contest yet. The page looks again by itself.',
   notice_no_answer: 'The server does not answer. The page tries again by itself.',
   as_of: (/** @type {string} */ at, /** @type {string} */ register) => `As of ${at} · register ${register}`,
@@ -190,15 +233,19 @@ export const en = {
   title: (/** @type {string} */ contest) => `${contest} – live count`,
 
   // Spoken.
-  nobody_leads: (/** @type {string} */ ballots) => `Nobody leads alone, ${ballots} ballots accepted.`,
+  ballots_accepted: /** @type {Forms} */ ({
+    one: (ballots) => `${ballots} ballot accepted`, other: (ballots) => `${ballots} ballots accepted`,
+  }),
+  nobody_yet: (/** @type {string} */ ballots) => `No votes yet, ${ballots}.`,
+  nobody_leads: (/** @type {string} */ ballots) => `A tie for first, ${ballots}.`,
   leads: (/** @type {string} */ name, /** @type {string} */ share, /** @type {string} */ ballots) =>
-    `${name} leads with ${share}, ${ballots} ballots accepted.`,
+    `${name} leads with ${share}, ${ballots}.`,
   line_lost: 'The connection is lost; the page reconnects by itself.',
   line_again: 'Connected again.',
 
   // Spans of time.
-  seconds: (/** @type {string} */ number) => `${number} s`,
-  minutes: (/** @type {string} */ number) => `${number} min`,
-  hours: (/** @type {string} */ number) => `${number} h`,
-  days: (/** @type {string} */ number) => `${number} days`,
+  seconds: (/** @type {string} */ number) => `${number}\u00a0s`,
+  minutes: (/** @type {string} */ number) => `${number}\u00a0min`,
+  hours: (/** @type {string} */ number) => `${number}\u00a0h`,
+  days: /** @type {Forms} */ ({ one: (number) => `${number} day`, other: (number) => `${number} days` }),
 };
