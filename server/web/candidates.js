@@ -27,7 +27,7 @@ export class Candidates {
   #items = new GlidingList(this.#list, newItem);
 
   constructor() {
-    if (isScreen()) new ResizeObserver(() => this.#fit()).observe(this.#list);
+    if (isScreen()) new ResizeObserver(() => requestAnimationFrame(() => this.#fit())).observe(this.#list);
   }
 
   /** Forgets everything, for another contest. */

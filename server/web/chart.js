@@ -82,7 +82,6 @@ export class Chart {
     new ResizeObserver(() => this.#drawing?.resize()).observe(box);
     onRepaint(() => this.#draw());
     addEventListener('beforeprint', () => this.#draw());
-    if (hasCharts()) setTimeout(() => this.#warm(), WARM_MS);
   }
 
   /** The library, once it is there. */
@@ -97,8 +96,10 @@ export class Chart {
   draw(label, option) {
     setAttribute(this.#box, 'role', this.#box.dataset.role ?? 'img');
     setAttribute(this.#box, 'aria-label', label);
+    if (this.#option === null) setTimeout(() => this.#warm(), WARM_MS);
     this.#option = option;
-    this.#soon();
+    if (isPrinting) this.#draw();
+    else this.#soon();
   }
 
   /** Draws at once, after something that the reader did. */
@@ -145,8 +146,9 @@ export class Chart {
     }, wait);
   }
 
+  /** Fetches the library for paper, unless nobody will see this chart. */
   async #warm() {
-    this.#library ??= await library();
+    if (this.#box.clientWidth > 0) this.#library ??= await library();
   }
 
   async #fetch() {

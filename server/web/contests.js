@@ -81,6 +81,7 @@ export function drawContest(elections, { election, contest }) {
   setText(byId('election-name'), election.name);
   setText(byId('election-date'), longDate(election.date));
   setText(byId('contest-name'), contest.name);
+  setText(byId('alone-name'), contest.name);
   document.title = `${election.test ? `${words().test} – ` : ''}${words().title(contest.name)}`;
   const results = new URL('api/v1/results', document.baseURI);
   results.searchParams.set('contest', contest.contest_id);

@@ -4,6 +4,8 @@
 //! around an embedded view, how high it is, as `{type: 'tallyflow:height', embed, height}` in CSS
 //! pixels, so that it can make room. Says nothing else to anybody.
 
+import { byId } from './dom.js';
+
 /**
  * Takes what the address says of the frame.
  *
@@ -18,7 +20,10 @@ export function frameFromAddress() {
   const alone = asked.get('embed');
   if (alone === null) return null;
   root.dataset.embed = alone;
-  root.toggleAttribute('data-header', ['', '1'].includes(asked.get('header') ?? '0'));
+  const hasHeader = ['', '1'].includes(asked.get('header') ?? '0');
+  root.toggleAttribute('data-header', hasHeader);
+  // Without the header the page is still called something, for those who listen to it.
+  byId('alone-title').hidden = hasHeader;
   const nodes = /** @type {HTMLElement[]} */ ([...document.querySelectorAll('[data-view]')]);
   for (const node of nodes) node.classList.toggle('not-asked', node.dataset.view !== alone);
   if (window.parent !== window) tellHeight(alone);

@@ -168,8 +168,8 @@ export class MapView {
   }
 
   /** The places that are drawn, and those that are tiles: leaves, unless they are too many. @param {Scene} scene */
-  #cover({ locations }) {
-    const outlines = hasCharts() ? this.#outlines.of(locations) : null;
+  #cover(scene) {
+    const outlines = hasCharts() ? this.#outlines.of(scene) : null;
     const isDrawn = (/** @type {LocationRow} */ row) => outlines?.has(row.location) ?? false;
     const { drawn, others } = coverOf(this.#parts, this.#where.under, isDrawn);
     if (others.length <= TILES_MAX) return { drawn, others };
@@ -180,7 +180,7 @@ export class MapView {
   /** Says why there is no map, or which part of it is missing. */
   #explain(/** @type {Scene} */ scene, /** @type {LocationRow[]} */ drawn, /** @type {LocationRow[]} */ others) {
     const texts = words();
-    const hasNone = this.#outlines.of(scene.locations)?.size === 0;
+    const hasNone = this.#outlines.of(scene)?.size === 0;
     const failure = scene.geojson_url && !hasCharts() ? 'no_library' : this.#outlines.failure ?? (hasNone ? 'no_match' : null);
     const why = typeof failure === 'number' ? texts.map_status(String(failure)) : texts.map_failures[failure ?? ''];
     const missing = drawn.length > 0 && others.length > 0;
@@ -299,7 +299,7 @@ export class MapView {
     const label = words().map_of(words().measures[measure], this.#where.under === null ? words().all : named(scene.locations.get(this.#where.under)?.name ?? null, this.#where.under));
     this.#paintOf = paintOf;
     this.#chart.draw(`${label}; ${words().map_keys}`, () => {
-      const outlines = this.#outlines.of(scene.locations);
+      const outlines = this.#outlines.of(scene);
       const { library } = this.#chart;
       if (outlines === null || library === null) return null;
       const key = JSON.stringify([this.#where.under, rows.map((row) => row.location)]);

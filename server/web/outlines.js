@@ -124,12 +124,12 @@ export class OutlineSource {
   /**
    * The outlines of some places; null while there are none.
    *
-   * @param {Map<string, unknown>} locations
+   * @param {Pick<import('./reducer.js').State, 'locations'|'register_version'>} state
    * @returns {?Outlines}
    */
-  of(locations) {
+  of({ locations, register_version }) {
     if (this.#features === null) return null;
-    const places = JSON.stringify([this.#property, ...[...locations.keys()].sort()]);
+    const places = JSON.stringify([this.#property, register_version, locations.size]);
     if (this.#made?.places !== places) {
       this.#made = { places, outlines: outlinesOf(this.#features, (code) => locations.has(code), this.#property) };
     }

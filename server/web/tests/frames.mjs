@@ -113,7 +113,7 @@ describe('frames', () => {
     await page.waitForSelector('#notice-ways a');
     assert.match(await page.textContent('#notice-text'), /There is no view “candidate”/);
     assert.equal(await page.locator('[data-view]:visible').count(), 0);
-    await page.click('#notice-ways a:text-is("Candidates")');
+    await page.click('#notice-ways bdi:text-is("Candidates")');
     await page.waitForSelector('[data-view=candidates]:visible');
     assert.deepEqual(await barriers(page), []);
     await close();

@@ -49,7 +49,7 @@ describe('reading', () => {
     service = await startService(register);
     browser = await launch();
     await service.vote(range(400).map((at) => ({
-      vote_id: `v${at}`, voter_id: `v${at}`, candidate_id: `c${Math.floor(Math.sqrt(at * 4))}`, contest_id: 'many', location: place(at % PLACES), timestamp: FROM + at * 600,
+      vote_id: `v${at}`, voter_id: `v${at}`, candidate_id: `c${Math.floor(Math.sqrt((at % PLACES) * 4))}`, contest_id: 'many', location: place(at % PLACES), timestamp: FROM + at * 600,
     })));
     await service.vote([{ vote_id: 'o', voter_id: 'o', candidate_id: 'ada', contest_id: 'over', location: place(0), timestamp: FROM }]);
     await until('all are counted', async () => (await service.api('api/v1/results?contest=over')).counts.accepted === 1);
@@ -153,6 +153,7 @@ describe('reading', () => {
       const { page, close } = await look({}, { viewport: { width, height: 800 } });
       await page.evaluate((letters) => { document.documentElement.style.fontSize = letters; }, size);
       await page.waitForSelector('#locations-body > tr');
+      await page.evaluate(() => document.getElementById('map-section').scrollIntoView());
       await page.selectOption('#measure', 'share');
       await until('it is drawn', () => page.evaluate(() => document.querySelector('#legend li') !== null));
       const overflow = await page.evaluate(() => ({
@@ -169,7 +170,7 @@ describe('reading', () => {
   test('in the system\u2019s colours map and donut can be read', async () => {
     const { page, errors, close } = await look({ contest: 'many' }, { forcedColors: 'active' });
     for (const id of ['shares-canvas', 'map-canvas']) {
-      await page.locator(`#${id}`).scrollIntoViewIfNeeded();
+      await page.evaluate((box) => document.getElementById(box).closest('section').scrollIntoView(), id);
       await page.waitForSelector(`#${id} canvas`);
       await until(`${id} has colours`, () => page.evaluate((box) => {
         const canvas = document.querySelector(`#${box} canvas`);

@@ -2,7 +2,9 @@
 //! modules beside the reducer, case by case.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import test from 'node:test';
+import { fileURLToPath } from 'node:url';
 
 import { describe, progressOf, retryAfter, retryAfterHeader } from '../connection.js';
 import { choose } from '../contests.js';
@@ -171,6 +173,13 @@ function saidBy(text) {
   if (typeof text === 'function') return [text(...'ABC'.slice(0, text.length))];
   return Object.values(text).flatMap(saidBy);
 }
+
+test('the page\u2019s frame names texts that there are', () => {
+  const page = readFileSync(fileURLToPath(new URL('../index.html', import.meta.url)), 'utf8');
+  const keys = [...page.matchAll(/ data-t(?:-[a-z-]+)?="([^"]+)"/g)].map(([, key]) => key);
+  assert.ok(keys.length > 40);
+  for (const texts of [en, fr]) assert.deepEqual(keys.filter((key) => typeof texts[key] !== 'string'), []);
+});
 
 test('French is written as the French write it', () => {
   for (const [key, text] of Object.entries(fr)) {

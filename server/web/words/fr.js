@@ -208,7 +208,7 @@ export const fr = {
   notice_no_contest: 'Le registre n’a pas encore de scrutin. La page se mettra à jour d’elle-même.',
   notice_no_answer: 'Le serveur ne répond pas. La page essaie de nouveau d’elle-même.',
   as_of: (at, register) => `État à ${at} · registre ${register}`,
-  times_in: (zone) => `· heures de ${zone}`,
+  times_in: (zone) => `· heures du fuseau ${zone}`,
   title: (contest) => `${contest} – dépouillement en direct`,
 
   ballots_accepted: {
