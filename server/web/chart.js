@@ -30,6 +30,8 @@ const WARM_MS = 4000;
 
 /** @type {?Promise<?Library>} */
 let coming = null;
+/** @type {?Library} */
+let come = null;
 
 /** Whether the page is being put on paper, which shows what was not looked at, too. */
 let isPrinting = false;
@@ -45,7 +47,10 @@ export function hasCharts() {
 export function library() {
   if (!hasCharts()) return Promise.resolve(null);
   const bundle = './echarts.js';
-  coming ??= import(bundle).catch(() => {
+  coming ??= import(bundle).then((module) => {
+    come = module;
+    return module;
+  }).catch(() => {
     // A server that was renewed has other files; the tables say the same.
     document.documentElement.removeAttribute('data-charts');
     return null;
@@ -158,6 +163,7 @@ export class Chart {
   }
 
   #draw() {
+    this.#library ??= come;
     const option = this.#library === null ? null : this.#option?.() ?? null;
     if (option === null || this.#library === null || this.#box.clientWidth === 0) return;
     this.#drawn_at = performance.now();

@@ -5,7 +5,7 @@
 
 import { drawFace } from './candidates.js';
 import { byId, el, nameEl, setStyle, setText } from './dom.js';
-import { counted, named, percent } from './format.js';
+import { counted, percent, shortName } from './format.js';
 import { GlidingList } from './gliding.js';
 import { words } from './language.js';
 
@@ -50,6 +50,7 @@ export class Podium {
     const { first, others } = onPodium(rows);
     // With one candidate there is nothing to compare.
     this.#section.hidden = rows.length < 2 || first.length === 0;
+    byId('podium').classList.toggle('is-crowded', first.length > RANKS);
     this.#others.hidden = others === 0;
     setText(this.#others, others === 0 ? '' : counted(words().podium_others, others));
     this.#items.draw(first, (item, row) => drawItem(item, row, colors.get(row.candidate_id)), ({ node, tie }, row, at) => {
@@ -83,7 +84,7 @@ function newItem() {
 function drawItem(item, row, color) {
   setStyle(item.node, '--color', color ?? 'transparent');
   setText(item.rank, String(row.rank));
-  setText(item.name, named(row.candidate_name, row.candidate_id));
+  setText(item.name, shortName(row));
   setText(item.party, row.party ?? '');
   setText(item.share, percent(row.share));
   setText(item.votes, counted(words().votes, row.votes));

@@ -88,6 +88,8 @@ export class Shares {
     const fits = (Math.min(width, height) / 2) * OUTER;
     const radius = Math.min(fits, Math.max(fits / 2, width / 2 - letters(WORDS_LEAST)));
     const beside = width / 2 - radius;
+    // Words of two lines each, most of them on one side.
+    const room = Math.floor(height / letters(34)) - 1;
     return {
       tooltip: { trigger: 'item', ...tip(parts) },
       series: [{
@@ -100,8 +102,8 @@ export class Shares {
         labelLine: { length: 8, length2: 0, maxSurfaceAngle: 80, lineStyle: { color: muted() } },
         itemStyle: { borderColor: seam(), borderWidth: 2 },
         emphasis: { scale: false },
-        data: parts.map(({ votes, share, color }) => {
-          const show = (share ?? 0) >= LABELLED;
+        data: parts.map(({ votes, share, color }, at) => {
+          const show = (share ?? 0) >= LABELLED && (at < room || at === parts.length - 1);
           return { value: votes, itemStyle: { color }, label: { show }, labelLine: { show } };
         }),
       }],

@@ -50,7 +50,7 @@ export class WindowChart {
       ]),
     });
     const timeOf = (/** @type {string} */ start) => (detail.hasDays ? moment : clock)(start, detail.hasSeconds);
-    drawLegend(byId('windows-legend'), listed.map(({ id, name }) => ({ color: colors.get(id) ?? 'var(--muted)', text: name })));
+    drawLegend(byId('windows-legend'), listed.filter(({ id }) => rows.some((row) => votesFor(row, id) > 0)).map(({ id, name }) => ({ color: colors.get(id) ?? 'var(--muted)', text: name })));
     this.#chart.draw(texts.windows_chart, () => {
       const held = [...rows].reverse();
       const paper = rgb('var(--card)');
