@@ -184,7 +184,7 @@ async function fetchPictures({ results, locations }) {
   if (fetching === 'failed') return;
   const hasVotes = results.counts.accepted > 0;
   for (const [id, isUsed] of /** @type {[string, boolean][]} */ ([
-    ['map-section', locations.size > 0], ['locations-section', locations.size > 0], ['shares-section', hasVotes], ['series-section', hasVotes],
+    ['map-section', locations.size > 0], ['shares-section', hasVotes], ['series-section', hasVotes],
   ])) byId(id).hidden = !isUsed;
   if (fetching === 'begun') return;
   fetching = 'begun';
