@@ -186,6 +186,8 @@ async function fetchPictures({ results, locations }) {
   for (const [id, isUsed] of /** @type {[string, boolean][]} */ ([
     ['map-section', locations.size > 0], ['shares-section', hasVotes], ['series-section', hasVotes],
   ])) byId(id).hidden = !isUsed;
+  byId('windows-section').classList.toggle('is-empty', !hasVotes);
+  byId('windows-empty').hidden = hasVotes;
   if (fetching === 'begun') return;
   fetching = 'begun';
   try {

@@ -262,6 +262,7 @@ test('the tree is gone down and up, on the tiles and in the table at once', asyn
   await page.waitForFunction((count) => document.querySelectorAll('.tile').length === count, TOWNS);
   assert.deepEqual(await page.$$eval('.tile', (nodes) => nodes.map((node) => node.dataset.location)), ['t110', 't111', 't112', 't113']);
   const again = await look({ at: 'r11' });
+  await again.page.waitForSelector('#locations-body > tr');
   assert.deepEqual(await again.page.$$eval('#locations-body > tr', (nodes) => nodes.map((node) => node.dataset.location)), ['t110', 't111', 't112', 't113']);
   await again.close();
   await page.click('#map-trail button:has-text("All")');
