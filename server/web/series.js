@@ -11,7 +11,7 @@ import { language, words } from './language.js';
 import { DASHES, drawLegend } from './legend.js';
 import { css, rgb } from './palette.js';
 import { votesFor } from './reducer.js';
-import { clock, moment, spansDays, wantsSeconds, zoneName } from './times.js';
+import { clock, day, fullMoment, moment, spansDays, wantsSeconds, zoneName } from './times.js';
 import { Twin } from './twin.js';
 import { keepChoice } from './where.js';
 
@@ -22,8 +22,9 @@ const STEPS_MAX = 500;
 
 const WAIT_MS = 12_500;
 
-/** The axis of a shorter time has seconds. */
+/** The axis of a shorter time has seconds, and times further apart have their years. */
 const SHORT_MS = 600_000;
+const LONG_MS = 300 * 86_400_000;
 
 /** More lines than this could not be told apart; the table has the same ones. */
 const LINES_MAX = 8;
@@ -169,16 +170,17 @@ export class Series {
     const starts = series.points.map((point) => Date.parse(point.at));
     // What stands in all stands at the end of its step.
     const times = starts.map((start) => start + (kind === 'sums' ? series.step_ms : 0));
+    const span_ms = times[times.length - 1] - times[0];
     this.#twin.draw({
       caption: label,
       columns: [{ label: texts.time }, ...[texts.accepted, ...listed.map(({ name }) => name)].map((name) => ({ label: name, number: true }))],
-      rows: () => times.map((time, at) => [moment(time, hasSeconds), count(accepted[at]), ...listed.map(({ values }) => count(values[at]))]).reverse(),
+      rows: () => times.map((time, at) => [span_ms > LONG_MS ? fullMoment(time) : moment(time, hasSeconds), count(accepted[at]), ...listed.map(({ values }) => count(values[at]))]).reverse(),
     });
     // A step without votes is no point: nothing is added from the end of the one before.
     const corners = starts.flatMap((start, at) => (kind === 'steps' || start === times[at - 1] ? [[times[at], at]] : [[start, at - 1], [times[at], at]]));
-    const span_ms = times[times.length - 1] - times[0];
     const hasDays = spansDays(times[0], times[times.length - 1]);
     const timeOf = (/** @type {number} */ at) => {
+      if (span_ms > LONG_MS) return day(at);
       const isShort = span_ms <= SHORT_MS;
       return hasDays ? moment(at, isShort) : clock(at, isShort);
     };
