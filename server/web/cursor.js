@@ -60,7 +60,9 @@ export class Cursor {
       event.preventDefault();
     });
     // By the keyboard: a pointer has a place of its own.
-    box.addEventListener('focus', () => box.matches(':focus-visible') && this.#go(this.#at ?? this.#first()));
+    const begin = () => box.matches(':focus-visible') && this.#go(this.#at ?? this.#first());
+    box.addEventListener('focus', begin);
+    begin();
     box.addEventListener('blur', () => this.#point(null, this.#at));
   }
 

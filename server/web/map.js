@@ -6,7 +6,6 @@
 //! shown are rows as the server published them.
 
 import { Chart, card, hasCharts, ink, letters, tooltip } from './chart.js';
-import { Cursor } from './cursor.js';
 import { byId, el, setText } from './dom.js';
 import { NONE, count, counted, initials, named, percent } from './format.js';
 import { language, words } from './language.js';
@@ -56,7 +55,8 @@ export class MapView {
   #tiles = null;
   #chart;
   #twin = new Twin(byId('map-table'));
-  #cursor;
+  /** @type {?import('./cursor.js').Cursor} */
+  #cursor = null;
   #outlines = new OutlineSource(() => this.#soon());
   /** @type {?Scene} */
   #scene = null;
@@ -84,7 +84,7 @@ export class MapView {
         this.#soon();
       });
     }, () => this.#now());
-    this.#cursor = new Cursor(byId('map-canvas'), () => this.#map.extents.centers, (code, before) => this.#pointAt(code, before), (code) => where.look(code));
+    byId('map-canvas').addEventListener('focus', () => this.#fetchCursor(), { once: true });
     this.#measure.addEventListener('change', () => this.#choose());
     this.#whose.addEventListener('change', () => this.#choose());
     byId('zoom-in').addEventListener('click', () => this.#zoomTo(this.#zoom * ZOOM_STEP));
@@ -265,6 +265,14 @@ export class MapView {
     if (this.#scene !== null) this.#place.draw(this.#scene);
   }
 
+  /** Lets the keyboard into the map, once it comes. */
+  async #fetchCursor() {
+    const module = await import('./cursor.js').catch(() => null);
+    if (module === null) return;
+    const point = (/** @type {?string} */ code, /** @type {?string} */ before) => this.#pointAt(code, before);
+    this.#cursor = new module.Cursor(byId('map-canvas'), () => this.#map.extents.centers, point, (code) => this.#where.look(code));
+  }
+
   async #fetchTiles() {
     const module = await import('./tiles.js').catch(() => null);
     if (module === null) return;
@@ -312,7 +320,7 @@ export class MapView {
         const extents = extentsOf(outlines, codes, degrees ? mercator.project : ([x, y]) => [x, -y]);
         this.#map = { key, name: `outlines ${number}`, count: number, isInDegrees: degrees, extents };
         library.registerMap(this.#map.name, { geoJSON: mapOf(outlines, codes) });
-        this.#cursor.clear();
+        this.#cursor?.clear();
         this.#roamed(1);
       }
       const border = seam();
