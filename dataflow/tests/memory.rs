@@ -1,5 +1,5 @@
-//! What a voter takes in memory, by what the ballot is: the figures of the README, and bounds that
-//! hostile votes must keep to.
+//! What a voter takes in memory, by what the ballot is: the figures of docs/operator.md, and bounds
+//! that hostile votes must keep to.
 //!
 //! Votes of many voters go in, one kind after the other; the process's resident memory is read
 //! from Linux between them.

@@ -145,7 +145,7 @@ fn under_load_every_fault_is_told_and_all_converges_afterwards() {
     let mut database = database();
     let mut sql = database.client();
     sql.batch_execute(&readme("CREATE ROLE counter").replace('…', "counting"))
-        .expect("the README's role can be made");
+        .expect("the documented role can be made");
     let url = format!(
         "postgresql://counter:counting@127.0.0.1:{}/postgres",
         database.port()

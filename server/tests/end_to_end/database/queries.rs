@@ -1,4 +1,4 @@
-//! The README's queries, word by word, beside what is served at the same tick.
+//! The queries of docs/postgresql.md, word by word, beside what is served at the same tick.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,11 +10,10 @@ use super::votes::all_are_written;
 use super::{database, start};
 use crate::support::votes::Town;
 
-/// The README's queries in order, of the contest of the tests.
+/// A query of docs/postgresql.md, of the contest of the tests.
 pub fn readme(of: &str) -> String {
-    let text = include_str!("../../../../README.md");
-    let section = text.split("## PostgreSQL").nth(1).expect("there is one");
-    let mut blocks = section.split("```sql").skip(1);
+    let text = include_str!("../../../../docs/postgresql.md");
+    let mut blocks = text.split("```sql").skip(1);
     let block = blocks
         .find(|block| block.contains(of))
         .expect("it is there");
