@@ -5,8 +5,8 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY . .
-RUN cargo build --release --locked --features server/tls -p server -p producer \
-    && strip target/release/tallyflow target/release/producer
+RUN cargo build --profile dist --locked --features server/tls,server/s3 -p server -p producer \
+    && strip target/dist/tallyflow target/dist/producer
 
 FROM debian:bookworm-slim
 RUN apt-get update \
@@ -14,7 +14,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin tallyflow \
     && install -d -o tallyflow -g tallyflow /data
-COPY --from=build /build/target/release/tallyflow /build/target/release/producer /usr/local/bin/
+COPY --from=build /build/target/dist/tallyflow /build/target/dist/producer /usr/local/bin/
 USER tallyflow
 WORKDIR /data
 VOLUME /data

@@ -7,7 +7,7 @@ mod votes;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use dataflow::wire;
+use dataflow::wire::Format;
 use producer::Shares;
 use serde::Deserialize;
 
@@ -23,12 +23,13 @@ struct Plain<'a> {
 
 fn decode(criterion: &mut Criterion) {
     let messages = votes::messages(&votes::election(10_000, 12, 650), Shares::default());
+    let format = Format::default();
     let mut group = criterion.benchmark_group("decode");
     group.throughput(Throughput::Elements(messages.len() as u64));
     group.bench_function("wire", |bencher| {
         bencher.iter(|| {
             for (.., bytes) in &messages {
-                let _ = black_box(wire::decode(black_box(bytes), None));
+                let _ = black_box(format.decode(black_box(bytes), None));
             }
         });
     });

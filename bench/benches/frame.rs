@@ -8,7 +8,7 @@ mod votes;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use dataflow::view::ContestChange;
+use dataflow::view::{ContestChange, Views};
 
 const VOTERS: u64 = 20_000;
 const TICK_MESSAGES: usize = 1_000;
@@ -26,7 +26,7 @@ fn frame(criterion: &mut Criterion) {
         let changes = published.iter().flat_map(|tick| tick.changes.get(contest));
         changes.for_each(|change| merged.merge(change));
         let encode = |change: &ContestChange| {
-            let change = last.snapshot.stream_change(contest, change);
+            let change = last.snapshot.stream_change(contest, change, Views::ALL);
             serde_json::to_vec(&change.expect("the contest is there")).expect("frames are JSON")
         };
         for (name, change) in [("one tick", change), ("all ticks", &merged)] {

@@ -3,7 +3,7 @@
 set -euo pipefail
 
 peer=$(basename "$PWD")
-home=${TALLYFLOW_PEERS:-$(cd ../../.. && pwd)/target/peers}/$peer
+home=${TALLYFLOW_TEST_PEERS:-$(cd ../../.. && pwd)/target/peers}/$peer
 
 have() { command -v "$1" >/dev/null 2>&1; }
 

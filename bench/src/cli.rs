@@ -31,7 +31,7 @@ pub struct Args {
     pub peers: bool,
 
     /// The service
-    #[arg(long, value_name = "PATH", default_value = "target/release/tallyflow")]
+    #[arg(long, value_name = "PATH", default_value = "target/dist/tallyflow")]
     pub tallyflow: PathBuf,
 
     /// Another build of the service, to measure beside: its rows are called `before`
@@ -39,7 +39,7 @@ pub struct Args {
     pub before: Option<PathBuf>,
 
     /// The producer
-    #[arg(long, value_name = "PATH", default_value = "target/release/producer")]
+    #[arg(long, value_name = "PATH", default_value = "target/dist/producer")]
     pub producer: PathBuf,
 }
 

@@ -16,7 +16,9 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 pub use cast::{Aside, State};
+pub use foresee::{Foreseen, foresee};
 pub use outcome::{Count, Departure, Outcome, Placed, Span, Why};
+pub use unknowns::UnknownCode;
 
 use crate::directory::{Directory, NONE, Review};
 use crate::hash::KeyedHash;
@@ -29,11 +31,13 @@ use round::{Moves, Roll, Round, STRAY, Seat};
 use scribe::Scribe;
 use shard::Shard;
 use strays::Strays;
+use unknowns::Unknowns;
 
 mod ballots;
 mod cast;
 mod entries;
 mod entry;
+mod foresee;
 mod gathered;
 mod journal;
 mod operator;
@@ -43,6 +47,7 @@ mod round;
 mod scribe;
 mod shard;
 mod strays;
+mod unknowns;
 
 pub use operator::accept;
 
@@ -88,6 +93,7 @@ pub struct Accept {
     roll: Roll,
     /// Names of contests that the register does not know.
     strays: Strays,
+    unknowns: Unknowns,
     shards: Vec<Shard>,
     sums: Sums,
     moves: Moves,
@@ -105,6 +111,7 @@ impl Accept {
             directory: Arc::default(),
             roll: Roll::default(),
             strays: Strays::default(),
+            unknowns: Unknowns::default(),
             shards: (0..SHARDS).map(|_| Shard::default()).collect(),
             sums: Sums::default(),
             moves: Moves::default(),
@@ -152,6 +159,12 @@ impl Accept {
             self.journal.end_cut();
         }
         ends
+    }
+
+    /// Which codes votes name that the register does not know, with how many votes are set aside
+    /// for it at this worker; nothing if it is as when this was asked last.
+    pub fn take_unknown(&mut self) -> Option<Vec<(UnknownCode, i64)>> {
+        self.unknowns.take_changed()
     }
 
     /// How many rows wait to be handed over and take memory of their own.
@@ -214,7 +227,9 @@ impl Accept {
             .map_or(Review::Nothing, |next| next.review_after(&self.directory));
         self.directory = next.unwrap_or_else(|| Arc::clone(&self.directory));
         if review != Review::Nothing {
+            self.unknowns.begin();
             self.review_shards(review == Review::All);
+            self.unknowns.has_begun();
         }
         if review != Review::All {
             self.review_voters(roll);
@@ -227,6 +242,8 @@ impl Accept {
             roll: &self.roll,
             sums: &mut self.sums,
             moves: &mut self.moves,
+            unknowns: &mut self.unknowns,
+            strays: &self.strays,
         };
         for (at, shard) in (0..).zip(&mut self.shards) {
             shard.review((at, all), &mut round);
@@ -244,6 +261,8 @@ impl Accept {
             roll: &self.roll,
             sums: &mut self.sums,
             moves: &mut self.moves,
+            unknowns: &mut self.unknowns,
+            strays: &self.strays,
         };
         for step in roll {
             for &contest in contests.get(&step.election).into_iter().flatten() {
@@ -269,6 +288,8 @@ impl Accept {
                     roll: &self.roll,
                     sums: &mut self.sums,
                     moves: &mut self.moves,
+                    unknowns: &mut self.unknowns,
+                    strays: &self.strays,
                 };
                 for (arrival, (seat, key)) in side_by_side.iter_mut().zip(seats.drain(..)) {
                     let (at, arrival) = (seat.shard as usize, std::mem::take(arrival));

@@ -49,6 +49,48 @@ pub struct Results {
     pub candidates: Vec<CandidateRow>,
 }
 
+/// `GET /api/v1/contests`: the heads of all contests.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(ToSchema))]
+pub struct Contests {
+    /// The logical time, in milliseconds since the Unix epoch.
+    pub tick: u64,
+    /// The tick as an instant.
+    pub as_of: String,
+    /// A hash of the register's content.
+    pub register_version: String,
+    /// The next offset of every partition, by `topic/partition`.
+    pub offsets: BTreeMap<String, i64>,
+    /// In the register's order.
+    pub contests: Vec<ContestHead>,
+}
+
+/// A contest's figures, without its locations and windows.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(ToSchema))]
+pub struct ContestHead {
+    /// The id.
+    pub contest_id: String,
+    /// Its election.
+    pub election_id: String,
+    /// The name.
+    pub name: String,
+    /// Casts received, by state.
+    pub counts: Counts,
+    /// Accepted ballots without a choice.
+    pub blank: u64,
+    /// Registered voters, where the register says.
+    pub registered: Option<u64>,
+    /// Accepted over registered.
+    pub turnout: Option<f64>,
+    /// The candidate with the most votes, if one alone has them.
+    pub leader: Option<String>,
+    /// First less second; the first's votes if alone.
+    pub margin: Option<u64>,
+    /// The first two by rank, then position, then id.
+    pub candidates: Vec<CandidateRow>,
+}
+
 /// Casts received, by state: `received = accepted + superseded + voided + set_aside`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(ToSchema))]
@@ -73,6 +115,10 @@ pub struct CandidateRow {
     pub candidate_id: String,
     /// The name.
     pub candidate_name: String,
+    /// A name for tight places; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(required = false))]
+    pub short_name: Option<String>,
     /// The party.
     pub party: Option<String>,
     /// A CSS colour.
@@ -353,6 +399,10 @@ pub struct ElectionRow {
     pub roll: bool,
     /// Outlines of the locations.
     pub geojson_url: Option<String>,
+    /// The property of an outline that is the location where its `id` is not.
+    pub geojson_property: Option<String>,
+    /// The zone of its clocks, as an IANA name.
+    pub time_zone: String,
     /// In the register's order.
     pub contests: Vec<ContestRow>,
 }
@@ -395,6 +445,10 @@ pub struct CandidateDetail {
     pub candidate_id: String,
     /// The name.
     pub candidate_name: String,
+    /// A name for tight places; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(required = false))]
+    pub short_name: Option<String>,
     /// The party.
     pub party: Option<String>,
     /// A short life.

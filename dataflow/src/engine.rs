@@ -17,14 +17,14 @@ use rustc_hash::FxHashSet;
 use timely::dataflow::operators::vec::Input as _;
 use timely::worker::Worker;
 
-use crate::accept::{Accept, RollStep};
+use crate::accept::{Accept, RollStep, UnknownCode};
 use crate::directory::{Directory, Tree};
 use crate::graph::{self, Closed, Inputs, Outbox, Read};
 use crate::hash::KeyedHash;
 use crate::intake::{Arrival, Intake};
 use crate::kept::Kept;
 use crate::register::Register;
-use crate::wire::{Reason, Refusal};
+use crate::wire::{Format, Reason, Refusal};
 
 mod beat;
 mod partitions;
@@ -37,12 +37,14 @@ use partitions::Partitions;
 use roll::RollInForce;
 
 /// What all workers of all processes agree on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// The key of the hashes of voters.
     pub hash_key: [u8; 16],
     /// How far behind its partition's latest a cast may be without being late, in milliseconds.
     pub lateness_ms: i64,
+    /// How messages are read.
+    pub format: Arc<Format>,
     /// Workers of each process.
     pub workers_per_process: usize,
     /// Whether the state goes on from what was kept before: see [`Engine::restore`].
@@ -158,7 +160,7 @@ impl Engine {
         Engine {
             worker: worker.clone(),
             hash,
-            intake: Intake::new(hash, settings.lateness_ms),
+            intake: Intake::new(hash, settings.lateness_ms, settings.format),
             events,
             directories,
             roll,
@@ -312,6 +314,17 @@ impl Engine {
                 Err(refusal)
             }
         }
+    }
+
+    /// Which codes votes of this worker's voters name that the register does not know, with how
+    /// many are set aside for it; nothing if it is as when this was asked last.
+    pub fn take_unknown(&mut self) -> Option<Vec<(UnknownCode, i64)>> {
+        self.accept.borrow_mut().take_unknown()
+    }
+
+    /// How many casts that this worker read look as if seconds had been sent for milliseconds.
+    pub fn casts_in_seconds(&self) -> u64 {
+        self.intake.in_seconds()
     }
 
     /// Notes that a partition holds nothing more before an offset: the rest were no records.

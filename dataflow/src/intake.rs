@@ -4,6 +4,7 @@
 //! and judges lateness, which needs each partition's own order. Knows no log.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -14,7 +15,7 @@ use crate::hash::KeyedHash;
 use crate::log_place::LogPlace;
 use crate::time;
 use crate::vote_id::VoteId;
-use crate::wire::{self, Cast, Choices, Event, Refusal, Void};
+use crate::wire::{Cast, Choices, Event, Format, Refusal, Void};
 
 /// An event on its way to *accept*; 80 bytes where all names are known.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -67,22 +68,31 @@ pub enum UnknownContest {
 pub struct Intake {
     hash: KeyedHash,
     lateness_ms: i64,
+    format: Arc<Format>,
     directory: Arc<Directory>,
     /// By partition, the latest time of a cast.
     latest_ms: FxHashMap<u32, i64>,
+    /// Casts whose time looks like seconds.
+    in_seconds: u64,
 }
+
+/// What seconds since 1970 of the years 1990 to 2099 would be as milliseconds: some days of
+/// January and February 1970.
+const IN_SECONDS_MS: Range<i64> = 631_152_000..4_102_444_800;
 
 /// The hash of the contest of votes that name none where there is no default.
 pub const NO_CONTEST_HASH: u128 = 0;
 
 impl Intake {
     /// An intake that has seen nothing.
-    pub fn new(hash: KeyedHash, lateness_ms: i64) -> Intake {
+    pub fn new(hash: KeyedHash, lateness_ms: i64, format: Arc<Format>) -> Intake {
         Intake {
             hash,
             lateness_ms,
+            format,
             directory: Arc::default(),
             latest_ms: FxHashMap::default(),
+            in_seconds: 0,
         }
     }
 
@@ -99,6 +109,12 @@ impl Intake {
     /// The directory in use.
     pub fn directory(&self) -> &Arc<Directory> {
         &self.directory
+    }
+
+    /// How many casts had a time of January or February 1970, as if seconds had been sent for
+    /// milliseconds.
+    pub fn in_seconds(&self) -> u64 {
+        self.in_seconds
     }
 
     /// Uses a directory from now on.
@@ -120,7 +136,8 @@ impl Intake {
         bytes: &[u8],
     ) -> Result<Arrival, Refusal> {
         let log_time_ms = time::log_time_ms(log_time_ms);
-        match wire::decode(bytes, log_time_ms)? {
+        let format = Arc::clone(&self.format);
+        match format.decode(bytes, log_time_ms)? {
             Event::Cast(cast) => Ok(self.cast(partition, offset, log_time_ms, &cast)),
             Event::Void(void) => Ok(self.void(&void)),
         }
@@ -138,6 +155,7 @@ impl Intake {
         // Decoding refuses a cast that has neither time.
         let time_ms = cast.timestamp_ms.or(log_time_ms).unwrap_or_default();
         let late = self.late(partition, time_ms);
+        self.in_seconds += u64::from(IN_SECONDS_MS.contains(&time_ms));
         Arrival {
             voter: self.hash.voter(&cast.voter_id),
             vote: VoteId::new(&cast.vote_id, &cast.voter_id, &self.hash),

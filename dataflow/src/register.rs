@@ -75,6 +75,12 @@ pub struct Election {
     /// Outlines of the locations; a feature's `id` is the location.
     #[serde(default)]
     pub geojson_url: Option<String>,
+    /// The property of a feature that is the location where its `id` is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub geojson_property: Option<String>,
+    /// The zone of its clocks, as an IANA name; UTC where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
 }
 
 /// A row of `contests`.
@@ -141,6 +147,9 @@ pub struct Candidate {
     /// The name; the id where absent.
     #[serde(default)]
     pub candidate_name: Option<String>,
+    /// A name for tight places.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub short_name: Option<String>,
     /// The party.
     #[serde(default)]
     pub party: Option<String>,

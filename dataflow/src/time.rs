@@ -1,4 +1,4 @@
-//! Instants as text: RFC 3339 in, RFC 3339 in UTC with milliseconds out.
+//! Instants as text: RFC 3339 and its relatives in, RFC 3339 in UTC with milliseconds out.
 //!
 //! Only the shapes that the event contract permits are read. Instants are milliseconds since the
 //! Unix epoch in the proleptic Gregorian calendar. Never asks what time it is.
@@ -16,35 +16,66 @@ pub fn log_time_ms(ms: Option<i64>) -> Option<i64> {
 
 const DAY_MS: i64 = 86_400_000;
 
-/// Reads `YYYY-MM-DD(T|t| )hh:mm:ss[.digits](Z|z|±hh:mm)`, rounded down to milliseconds.
-///
-/// `None` for any other shape, a day or time that does not exist (a leap second too), or an
-/// instant outside the years 0001 to 9999 in UTC.
+/// Reads an instant with a zone: [`read`] without local times.
 pub fn parse_rfc3339(text: &[u8]) -> Option<i64> {
-    let (head, tail) = text.split_at_checked(19)?;
+    match read(text)? {
+        Written::Instant(ms) => Some(ms),
+        Written::Local(_) => None,
+    }
+}
+
+/// What a text says of a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// Milliseconds since the Unix epoch.
+    Instant(i64),
+    /// No zone is written: milliseconds since 1970-01-01T00:00 on the clock of some place.
+    Local(i64),
+}
+
+/// Reads `YYYY-MM-DD(T|t| )hh:mm[:ss[(.|,)digits]][ ](Z|z|±hh[[:]mm])`, rounded down to
+/// milliseconds; the zone may be left out. A leap second is the last millisecond of `:59`.
+///
+/// `None` for any other shape, a day or time that does not exist, a year outside 0001 to 9999, or
+/// an instant outside them in UTC.
+pub fn read(text: &[u8]) -> Option<Written> {
+    let (head, tail) = text.split_at_checked(16)?;
     let digits = |from: usize, count: usize| number(&head[from..from + count]);
     let (year, month, day) = (digits(0, 4)?, digits(5, 2)?, digits(8, 2)?);
-    let (hour, minute, second) = (digits(11, 2)?, digits(14, 2)?, digits(17, 2)?);
+    let (hour, minute) = (digits(11, 2)?, digits(14, 2)?);
     let separators_fit = head[4] == b'-'
         && head[7] == b'-'
         && matches!(head[10], b'T' | b't' | b' ')
-        && head[13] == b':'
-        && head[16] == b':';
+        && head[13] == b':';
     let in_range = year >= 1
         && (1..=12).contains(&month)
         && (1..=days_in_month(year, month)).contains(&day)
         && hour < 24
-        && minute < 60
-        && second < 60;
+        && minute < 60;
     if !separators_fit || !in_range {
         return None;
     }
-    let (fraction_ms, zone) = fraction(tail)?;
-    let offset_ms = offset(zone)?;
-    let ms = days_from_civil(year, month, day) * DAY_MS
-        + ((hour * 60 + minute) * 60 + second) * 1000
-        + fraction_ms
-        - offset_ms;
+    let (of_minute_ms, zone) = seconds(tail)?;
+    let local_ms =
+        days_from_civil(year, month, day) * DAY_MS + (hour * 60 + minute) * 60_000 + of_minute_ms;
+    if zone.is_empty() {
+        return Some(Written::Local(local_ms));
+    }
+    let ms = local_ms - offset(zone.strip_prefix(b" ").unwrap_or(zone))?;
+    (INSTANT_MS_MIN..=INSTANT_MS_MAX)
+        .contains(&ms)
+        .then_some(Written::Instant(ms))
+}
+
+/// The instant at which clocks of a zone show a local time: of an hour that comes twice the first
+/// one, of one that is skipped as if the clocks had not been changed yet. `None` outside the years
+/// 0001 to 9999 of UTC.
+pub fn local_to_instant(local_ms: i64, zone: &jiff::tz::TimeZone) -> Option<i64> {
+    let utc = jiff::Timestamp::from_millisecond(local_ms).ok()?;
+    let clocks = jiff::tz::TimeZone::UTC.to_datetime(utc);
+    // RFC 5545, 3.3.5, has the same rule.
+    let instant = zone.to_ambiguous_timestamp(clocks).compatible().ok()?;
+    let ms = instant.as_millisecond();
     (INSTANT_MS_MIN..=INSTANT_MS_MAX)
         .contains(&ms)
         .then_some(ms)
@@ -75,9 +106,23 @@ fn number(digits: &[u8]) -> Option<i64> {
     })
 }
 
-/// Splits `[.digits]rest` into its milliseconds, rounded down, and the rest.
+/// Splits `[:ss[(.|,)digits]]rest` into its milliseconds, rounded down, and the rest.
+fn seconds(tail: &[u8]) -> Option<(i64, &[u8])> {
+    let [b':', s1, s2, tail @ ..] = tail else {
+        return Some((0, tail));
+    };
+    let second = number(&[*s1, *s2])?;
+    let (fraction_ms, zone) = fraction(tail)?;
+    match second {
+        0..60 => Some((second * 1000 + fraction_ms, zone)),
+        60 => Some((59_999, zone)),
+        _ => None,
+    }
+}
+
+/// Splits `[(.|,)digits]rest` into its milliseconds, rounded down, and the rest.
 fn fraction(tail: &[u8]) -> Option<(i64, &[u8])> {
-    let Some((b'.', digits)) = tail.split_first() else {
+    let Some((b'.' | b',', digits)) = tail.split_first() else {
         return Some((0, tail));
     };
     let count = digits.iter().take_while(|b| b.is_ascii_digit()).count();
@@ -93,18 +138,22 @@ fn fraction(tail: &[u8]) -> Option<(i64, &[u8])> {
     Some((ms, &digits[count..]))
 }
 
-/// Reads `Z`, `z` or `±hh:mm` as milliseconds to take off.
+/// Reads `Z`, `z` or `±hh[[:]mm]` as milliseconds to take off.
 fn offset(zone: &[u8]) -> Option<i64> {
-    match zone {
-        b"Z" | b"z" => Some(0),
-        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
-            let (hours, minutes) = (number(&[*h1, *h2])?, number(&[*m1, *m2])?);
-            if hours >= 24 || minutes >= 60 {
-                return None;
-            }
-            let ms = (hours * 60 + minutes) * 60_000;
-            Some(if *sign == b'+' { ms } else { -ms })
-        }
+    let (sign, hours, minutes) = match zone {
+        b"Z" | b"z" => return Some(0),
+        [sign, h1, h2] => (sign, [*h1, *h2], [b'0', b'0']),
+        [sign, h1, h2, m1, m2] | [sign, h1, h2, b':', m1, m2] => (sign, [*h1, *h2], [*m1, *m2]),
+        _ => return None,
+    };
+    let (hours, minutes) = (number(&hours)?, number(&minutes)?);
+    if hours >= 24 || minutes >= 60 {
+        return None;
+    }
+    let ms = (hours * 60 + minutes) * 60_000;
+    match sign {
+        b'+' => Some(ms),
+        b'-' => Some(-ms),
         _ => None,
     }
 }
@@ -159,6 +208,29 @@ mod tests {
             let text = format_rfc3339(ms);
             assert_eq!(parse_rfc3339(text.as_bytes()), Some(ms), "{text}");
         }
+    }
+
+    #[test]
+    fn clocks_that_are_changed_show_some_times_twice_and_some_never() {
+        let zone = jiff::tz::TimeZoneDatabase::bundled()
+            .get("America/Montreal")
+            .expect("a zone");
+        let check = |local: &str, expected: &str| {
+            let Some(Written::Local(local_ms)) = read(local.as_bytes()) else {
+                panic!("{local} has no zone");
+            };
+            let ms = local_to_instant(local_ms, &zone).expect("an instant");
+            assert_eq!(format_rfc3339(ms), expected, "{local}");
+        };
+        check("2025-11-28T11:00", "2025-11-28T16:00:00.000Z");
+        check("2025-07-01 11:00:00.5", "2025-07-01T15:00:00.500Z");
+        // One o'clock comes twice: the first, in summer time, holds.
+        check("2025-11-02T00:59", "2025-11-02T04:59:00.000Z");
+        check("2025-11-02T01:30", "2025-11-02T05:30:00.000Z");
+        check("2025-11-02T02:00", "2025-11-02T07:00:00.000Z");
+        // Two o'clock is skipped: five hours behind UTC until then.
+        check("2025-03-09T02:30", "2025-03-09T07:30:00.000Z");
+        check("2025-03-09T03:00", "2025-03-09T07:00:00.000Z");
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::wire::Reason;
 pub use change::ContestChange;
 use contest::ContestView;
 pub use disclose::{Disclosed, Disclosure, Remembered};
+pub use stream::Views;
 
 mod answers;
 mod change;

@@ -7,17 +7,24 @@
 
 use std::borrow::Cow;
 
+use jiff::tz::TimeZone;
 use serde_json::value::RawValue;
 
 use crate::register::{ID_BYTES_MAX, is_id};
-use crate::time::{INSTANT_MS_MAX, INSTANT_MS_MIN, parse_rfc3339};
+use crate::time::{self, INSTANT_MS_MAX, INSTANT_MS_MIN, Written};
 use fields::{Fields, Name, Value};
 
+pub use format::{FieldMap, Format, WrittenSource, time_zone, time_zone_data};
+
 mod fields;
+mod format;
 mod scan;
 
 /// The longest message in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// What a schema registry's client writes before each message: a zero and the schema's number.
+const REGISTRY_BYTES: usize = 5;
 
 /// The most choices of a cast.
 pub const CHOICES_MAX: usize = 64;
@@ -93,6 +100,8 @@ pub enum Reason {
     TooLarge,
     /// Not one JSON object in UTF-8, or a known name twice, or a lone surrogate in a known field.
     MalformedJson,
+    /// A message without a body, such as those that delete in compacted topics.
+    Empty,
     /// A field that the event needs is absent.
     MissingField,
     /// A field is not of its form.
@@ -103,9 +112,10 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Reason; 5] = [
+    pub const ALL: [Reason; 6] = [
         Reason::TooLarge,
         Reason::MalformedJson,
+        Reason::Empty,
         Reason::MissingField,
         Reason::BadField,
         Reason::FutureTimestamp,
@@ -116,6 +126,7 @@ impl Reason {
         match self {
             Reason::TooLarge => "too_large",
             Reason::MalformedJson => "malformed_json",
+            Reason::Empty => "empty",
             Reason::MissingField => "missing_field",
             Reason::BadField => "bad_field",
             Reason::FutureTimestamp => "future_timestamp",
@@ -145,27 +156,45 @@ impl Refusal {
     }
 }
 
-/// Reads a message. `log_time_ms` is the message's time in the log, where the log has one.
-///
-/// Inlined, as is what it calls, so that an event is made where it is wanted and never moved.
-#[inline]
-pub fn decode(bytes: &[u8], log_time_ms: Option<i64>) -> Result<Event<'_>, Refusal> {
-    if bytes.len() > MESSAGE_BYTES_MAX {
-        let detail = format!(
-            "the message has {} bytes; at most {MESSAGE_BYTES_MAX} are read",
-            bytes.len()
-        );
-        return Err(Refusal::new(Reason::TooLarge, detail));
+impl Format {
+    /// Reads a message. `log_time_ms` is the message's time in the log, where the log has one.
+    ///
+    /// Inlined, as is what it calls, so that an event is made where it is wanted and never moved.
+    #[inline]
+    pub fn decode<'a>(
+        &'a self,
+        bytes: &'a [u8],
+        log_time_ms: Option<i64>,
+    ) -> Result<Event<'a>, Refusal> {
+        if bytes.len() > MESSAGE_BYTES_MAX {
+            let detail = format!(
+                "the message has {} bytes; at most {MESSAGE_BYTES_MAX} are read",
+                bytes.len()
+            );
+            return Err(Refusal::new(Reason::TooLarge, detail));
+        }
+        if bytes.is_empty() {
+            return Err(Refusal::new(Reason::Empty, "the message has no body"));
+        }
+        let mut fields = Fields::default();
+        fields.read(self, after_registry(bytes))?;
+        let zone = self.zone();
+        match fields.present(Name::Type) {
+            None => decode_cast(&fields, zone, log_time_ms).map(Event::Cast),
+            Some(value) => match text(value).as_deref() {
+                Some("cast") => decode_cast(&fields, zone, log_time_ms).map(Event::Cast),
+                Some("void") => decode_void(&fields).map(Event::Void),
+                _ => Err(Refusal::bad("type", "\"cast\" or \"void\"")),
+            },
+        }
     }
-    let mut fields = Fields::default();
-    fields.read(bytes)?;
-    match fields.present(Name::Type) {
-        None => decode_cast(&fields, log_time_ms).map(Event::Cast),
-        Some(value) => match text(value).as_deref() {
-            Some("cast") => decode_cast(&fields, log_time_ms).map(Event::Cast),
-            Some("void") => decode_void(&fields).map(Event::Void),
-            _ => Err(Refusal::bad("type", "\"cast\" or \"void\"")),
-        },
+}
+
+/// A message without what a schema registry's client writes before it.
+fn after_registry(bytes: &[u8]) -> &[u8] {
+    match bytes {
+        [0, ..] => bytes.get(REGISTRY_BYTES..).unwrap_or(bytes),
+        _ => bytes,
     }
 }
 
@@ -179,7 +208,11 @@ fn decode_void<'a>(fields: &Fields<'a>) -> Result<Void<'a>, Refusal> {
 }
 
 #[inline]
-fn decode_cast<'a>(fields: &Fields<'a>, log_time_ms: Option<i64>) -> Result<Cast<'a>, Refusal> {
+fn decode_cast<'a>(
+    fields: &Fields<'a>,
+    zone: Option<&TimeZone>,
+    log_time_ms: Option<i64>,
+) -> Result<Cast<'a>, Refusal> {
     let voter_id = required(fields, Name::VoterId)?;
     let (candidate_id, choices) = (
         fields.present(Name::CandidateId),
@@ -200,7 +233,7 @@ fn decode_cast<'a>(fields: &Fields<'a>, log_time_ms: Option<i64>) -> Result<Cast
         voter_id,
         contest_id: optional_id(fields, Name::ContestId, "contest_id")?,
         choices: match (candidate_id, choices) {
-            (Some(one), None) => Choices::One(choice(one, "candidate_id")?),
+            (Some(one), None) => Choices::One(id(one, "candidate_id")?),
             (None, Some(list)) => choice_list(list)?,
             _ => {
                 return Err(Refusal::new(
@@ -210,7 +243,7 @@ fn decode_cast<'a>(fields: &Fields<'a>, log_time_ms: Option<i64>) -> Result<Cast
             }
         },
         location: optional_id(fields, Name::Location, "location")?,
-        timestamp_ms: timestamp.map(instant).transpose()?,
+        timestamp_ms: timestamp.map(|value| instant(value, zone)).transpose()?,
     };
     if let (Some(timestamp_ms), Some(log_time_ms)) = (cast.timestamp_ms, log_time_ms)
         && timestamp_ms > log_time_ms.saturating_add(FUTURE_MS_MAX)
@@ -251,39 +284,21 @@ fn optional_id<'a>(
         .transpose()
 }
 
-const ID_FORM: &str = "an id: a text of 1 to 128 bytes without U+0000";
-
+/// A text, or an integer that stands for its decimal text.
 fn id<'a>(value: Value<'a>, name: &str) -> Result<Cow<'a, str>, Refusal> {
-    if let Value::Text(text) = value
-        && (1..=ID_BYTES_MAX).contains(&text.len())
-    {
+    let id = match value {
         // It holds no control character, so no U+0000.
-        return Ok(Cow::Borrowed(text));
-    }
-    text(value)
-        .filter(|text| is_id(text))
-        .ok_or_else(|| Refusal::bad(name, ID_FORM))
+        Value::Text(text) if (1..=ID_BYTES_MAX).contains(&text.len()) => Some(Cow::Borrowed(text)),
+        Value::Json(json) if !json.starts_with('"') => {
+            // "-0" is the integer 0.
+            integer(json).map(|number| Cow::Borrowed(if number == 0 { "0" } else { json }))
+        }
+        _ => text(value).filter(|text| is_id(text)),
+    };
+    id.ok_or_else(|| Refusal::bad(name, ID_FORM))
 }
 
-/// A candidate: an id, or an integer that stands for its decimal text.
-fn choice<'a>(value: Value<'a>, name: &str) -> Result<Cow<'a, str>, Refusal> {
-    let Value::Json(json) = value else {
-        return id(value, name);
-    };
-    if json.starts_with('"') {
-        return id(value, name);
-    }
-    integer(json)
-        .map(|number| {
-            if number == 0 {
-                // "-0" is the integer 0.
-                Cow::Borrowed("0")
-            } else {
-                Cow::Borrowed(json)
-            }
-        })
-        .ok_or_else(|| Refusal::bad(name, "an id (1 to 128 bytes) or a 64-bit integer"))
-}
+const ID_FORM: &str = "an id: a text of 1 to 128 bytes without U+0000, or an integer of 64 bits, written without a point";
 
 fn choice_list(value: Value<'_>) -> Result<Choices<'_>, Refusal> {
     let form = format!("a list of at most {CHOICES_MAX} candidates, none twice");
@@ -298,7 +313,7 @@ fn choice_list(value: Value<'_>) -> Result<Choices<'_>, Refusal> {
     }
     let mut list: Vec<Cow<'_, str>> = Vec::with_capacity(items.len());
     for item in items {
-        let choice = choice(Value::of(item.get()), "choices")?;
+        let choice = id(Value::of(item.get()), "choices")?;
         if list.contains(&choice) {
             return Err(Refusal::bad("choices", &form));
         }
@@ -311,22 +326,30 @@ fn choice_list(value: Value<'_>) -> Result<Choices<'_>, Refusal> {
     })
 }
 
-fn instant(value: Value<'_>) -> Result<i64, Refusal> {
-    let ms = match (text(value), value) {
-        (Some(text), _) => parse_rfc3339(text.as_bytes()),
-        (None, Value::Json(json)) => {
-            integer(json).filter(|ms| (INSTANT_MS_MIN..=INSTANT_MS_MAX).contains(ms))
-        }
+fn instant(value: Value<'_>, zone: Option<&TimeZone>) -> Result<i64, Refusal> {
+    let in_range = |ms: &i64| (INSTANT_MS_MIN..=INSTANT_MS_MAX).contains(ms);
+    let written = match (text(value), value) {
+        (Some(text), _) => match time::read(text.as_bytes()) {
+            None => integer(&text).filter(in_range).map(Written::Instant),
+            written => written,
+        },
+        (None, Value::Json(json)) => integer(json).filter(in_range).map(Written::Instant),
         (None, Value::Text(_)) => None,
     };
-    ms.ok_or_else(|| {
-        Refusal::bad(
-            "timestamp",
-            "an instant of the years 0001 to 9999: milliseconds since 1970 as an integer, or \
-             RFC 3339 like 2013-11-03T14:05:09.123-05:00",
-        )
-    })
+    let ms = match (written, zone) {
+        (Some(Written::Instant(ms)), _) => Some(ms),
+        (Some(Written::Local(local_ms)), Some(zone)) => time::local_to_instant(local_ms, zone),
+        (Some(Written::Local(_)), None) => return Err(Refusal::bad("timestamp", ZONE_FORM)),
+        (None, _) => None,
+    };
+    ms.ok_or_else(|| Refusal::bad("timestamp", INSTANT_FORM))
 }
+
+const ZONE_FORM: &str = "an instant, since it names no zone: write Z or an offset after it, or \
+    start the service with --time-zone";
+
+const INSTANT_FORM: &str = "an instant of the years 0001 to 9999: milliseconds since 1970 as an \
+    integer, or RFC 3339 like 2013-11-03T14:05:09.123-05:00";
 
 /// A text, unescaped; `None` for any other value.
 fn text(value: Value<'_>) -> Option<Cow<'_, str>> {
@@ -340,12 +363,13 @@ fn text(value: Value<'_>) -> Option<Cow<'_, str>> {
     }
 }
 
-/// The value of a JSON number that is written as an integer of 64 bits.
+/// The value of an integer of 64 bits, as JSON writes it.
 fn integer(value: &str) -> Option<i64> {
     let digits = value.strip_prefix('-').unwrap_or(value);
-    if digits.bytes().all(|b| b.is_ascii_digit()) {
-        value.parse().ok()
-    } else {
-        None
-    }
+    let is_integer = match digits.as_bytes() {
+        [b'0'] => true,
+        [b'1'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    is_integer.then(|| value.parse().ok())?
 }

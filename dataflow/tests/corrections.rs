@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use dataflow::harness::{self, Settings, Step};
 use dataflow::register::Register;
+use dataflow::view::Views;
 use serde_json::{Value as Json, json};
 
 fn register() -> Json {
@@ -61,7 +62,7 @@ fn corrections(first: &[Json], second: &[Json], then: Option<Json>) -> Json {
     let Some(change) = last.changes.get("m") else {
         return json!([]);
     };
-    let shown = last.snapshot.stream_change("m", change);
+    let shown = last.snapshot.stream_change("m", change, Views::ALL);
     let shown = shown.expect("the contest is there").corrections;
     let rows = shown.iter();
     rows.map(|row| json!([row.candidate_id, row.minus, row.why]))

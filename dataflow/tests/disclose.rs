@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use dataflow::harness::{self, Settings, Step};
 use dataflow::register::Register;
-use dataflow::view::{ContestChange, Disclosure, Parent, Publication, Snapshot, ViewSettings};
+use dataflow::view::{
+    ContestChange, Disclosure, Parent, Publication, Snapshot, ViewSettings, Views,
+};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
@@ -148,10 +150,10 @@ fn look(public: &[Publication], corrects: bool, restart: Option<usize>) -> Neigh
     let mut merged = ContestChange::default();
     for (at, tick) in public.iter().enumerate() {
         let snapshot = &tick.snapshot;
-        let whole = json_of(snapshot.stream_snapshot("m"));
+        let whole = json_of(snapshot.stream_snapshot("m", Views::ALL));
         // After a restart every subscriber begins anew with a snapshot.
         let change = tick.changes.get("m").filter(|_| restart != Some(at));
-        let frame = change.map(|change| json_of(snapshot.stream_change("m", change)));
+        let frame = change.map(|change| json_of(snapshot.stream_change("m", change, Views::ALL)));
         neighbour.see(&whole, frame.as_ref());
         neighbour.see_series(&series(snapshot));
         // A slower subscriber gets merged changes, and is given nothing that others are not.
@@ -159,7 +161,8 @@ fn look(public: &[Publication], corrects: bool, restart: Option<usize>) -> Neigh
         if restart == Some(at) {
             neighbour.begin_slow(&whole);
         } else if at % 3 == 2 {
-            let slow = json_of(snapshot.stream_change("m", &std::mem::take(&mut merged)));
+            let slow =
+                json_of(snapshot.stream_change("m", &std::mem::take(&mut merged), Views::ALL));
             neighbour.see_slow(&slow, &whole);
         }
         let all = json_of(snapshot.locations("m", Parent::Any));
@@ -202,7 +205,7 @@ fn a_restart_alone_shows_nothing_new() {
     let ticks = published(register, ticks);
     let whole = |public: &[Publication]| {
         let last = public.last().expect("ticks");
-        let mut whole = json_of(last.snapshot.stream_snapshot("m"));
+        let mut whole = json_of(last.snapshot.stream_snapshot("m", Views::ALL));
         for member in ["tick", "as_of"] {
             for part in ["results", "windows"] {
                 whole[part][member] = Json::Null;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use dataflow::view::Publication;
+use dataflow::view::{Publication, Views};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestCaseResult, TestRunner};
 use serde_json::{Value as Json, json};
@@ -415,7 +415,7 @@ fn the_stream_shows_the_newest_windows() -> TestCaseResult {
     let published = run(&world)?;
     let windows = |place: usize| {
         let (_, publication) = &published[place];
-        let shown = publication.snapshot.stream_snapshot("m");
+        let shown = publication.snapshot.stream_snapshot("m", Views::ALL);
         shown.map(|shown| shown.windows.windows.len()).unwrap_or(0)
     };
     let shown: Vec<usize> = (0..published.len()).map(windows).collect();

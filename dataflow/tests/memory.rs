@@ -83,6 +83,7 @@ fn a_voter_takes_as_little_as_is_said() {
         let settings = Settings {
             hash_key: *b"a key for tests.",
             lateness_ms: 60_000,
+            format: Arc::default(),
             workers_per_process: 1,
             restores: false,
             keeps: false,

@@ -126,6 +126,7 @@ fn ranked(candidates: &[Candidate], votes: &[u64]) -> Vec<CandidateRow> {
     let row = |(candidate, votes_of): (&Candidate, &u64)| CandidateRow {
         candidate_id: candidate.candidate_id.clone(),
         candidate_name: name_or(&candidate.candidate_name, &candidate.candidate_id),
+        short_name: candidate.short_name.clone(),
         party: candidate.party.clone(),
         color: candidate.color.clone(),
         photo_url: candidate.photo_url.clone(),

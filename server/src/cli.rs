@@ -1,11 +1,12 @@
 //! What was typed: flags and the environment, as they stand. [`plan`](crate::plan) says what
 //! they mean.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::memory;
 
@@ -65,13 +66,14 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["process", "hostfile"])]
     pub local_cluster: bool,
 
-    /// Where to serve HTTP
+    /// Where to serve HTTP: HOST:PORT, or PORT alone on loopback, or :PORT on all addresses
     #[arg(
         long,
         env = "TALLYFLOW_LISTEN",
         value_name = "ADDR",
         default_value = "127.0.0.1:8080"
     )]
+    #[arg(value_parser = parse_listen)]
     pub listen: SocketAddr,
 
     /// Where the log is kept [default: tallyflow-data, or tallyflow-demo for the demo]
@@ -152,6 +154,15 @@ pub struct Args {
     /// Count the log from its beginning, whatever checkpoints there are
     #[arg(long)]
     pub recount: bool,
+
+    /// Where the fields of an event are in other people's messages (.toml): a path for each, as
+    /// voter_id = "voter.id", a list of paths, or { constant = "mayor" }
+    #[arg(long, env = "TALLYFLOW_MAP", value_name = "FILE")]
+    pub map: Option<PathBuf>,
+
+    /// The zone of times that name none, such as America/Montreal; without it they are refused
+    #[arg(long, env = "TALLYFLOW_TIME_ZONE", value_name = "NAME")]
+    pub time_zone: Option<String>,
 
     /// The topic of the votes
     #[arg(
@@ -254,6 +265,20 @@ pub struct Args {
     #[arg(value_parser = parse_duration)]
     pub horizon: Duration,
 
+    /// A directory of outlines and portraits, served as /files/NAME for the register to name
+    #[arg(long, env = "TALLYFLOW_FILES", value_name = "DIR")]
+    pub files: Option<PathBuf>,
+
+    /// How long results may stand still though there is something to count until /readyz says 503
+    #[arg(
+        long,
+        env = "TALLYFLOW_STALE_AFTER",
+        value_name = "TIME",
+        default_value = "30s"
+    )]
+    #[arg(value_parser = parse_duration)]
+    pub stale_after: Duration,
+
     /// What writers must send as `Authorization: Bearer`, 16 characters or more; shows in the
     /// list of processes, so rather use --token-file [default: one made in the data directory]
     #[arg(
@@ -321,6 +346,72 @@ pub struct Args {
         default_value = "text"
     )]
     pub log_format: LogFormat,
+
+    /// A setting that is given and belongs to a real service, not to a demo
+    #[arg(skip)]
+    pub real_setting: Option<String>,
+}
+
+/// What no demo needs: whoever gives one of these means another election.
+const REAL_SETTINGS: [&str; 23] = [
+    "processes",
+    "hostfile",
+    "cluster_secret",
+    "kafka",
+    "kafka_options",
+    "partitions",
+    "no_create_topics",
+    "accept_truncated",
+    "accept_compacted",
+    "key",
+    "map",
+    "time_zone",
+    "topic",
+    "postgres",
+    "postgres_host",
+    "postgres_port",
+    "postgres_db",
+    "postgres_user",
+    "postgres_password",
+    "postgres_password_file",
+    "postgres_ca",
+    "allow_drop",
+    "trusted_proxies",
+];
+
+impl Args {
+    /// What was typed, and what the environment says besides.
+    pub fn read() -> Args {
+        let matches = Args::command().get_matches();
+        let mut args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        let command = Args::command();
+        args.real_setting = command
+            .get_arguments()
+            .filter(|argument| REAL_SETTINGS.contains(&argument.get_id().as_str()))
+            .filter_map(|argument| {
+                let flag = format!("--{}", argument.get_long()?);
+                match matches.value_source(argument.get_id().as_str())? {
+                    ValueSource::CommandLine => Some(flag),
+                    ValueSource::EnvVariable => {
+                        Some(argument.get_env()?.to_string_lossy().into_owned())
+                    }
+                    _ => None,
+                }
+            })
+            .next();
+        args
+    }
+
+    /// The names of all settings in the environment.
+    pub fn environment() -> Vec<String> {
+        let command = Args::command();
+        let names = command
+            .get_arguments()
+            .filter_map(|argument| argument.get_env());
+        names
+            .map(|name| name.to_string_lossy().into_owned())
+            .collect()
+    }
 }
 
 /// What to do instead of counting.
@@ -364,6 +455,35 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// Reads `HOST:PORT`, `:PORT` or `PORT`. Of a name's addresses the first, an IPv4 one if there is.
+fn parse_listen(typed: &str) -> Result<SocketAddr, String> {
+    let form = "write it as HOST:PORT, such as 127.0.0.1:8080, localhost:8080 or [::1]:8080; PORT \
+                alone is of this machine only, and :PORT of all its addresses";
+    let port = |text: &str| text.parse::<u16>().map_err(|_| form.to_string());
+    if let Some(of_all) = typed.strip_prefix(':') {
+        return Ok((Ipv4Addr::UNSPECIFIED, port(of_all)?).into());
+    }
+    if !typed.contains(':') {
+        return Ok((Ipv4Addr::LOCALHOST, port(typed)?).into());
+    }
+    if let Ok(address) = typed.parse() {
+        return Ok(address);
+    }
+    let (host, of_host) = typed.rsplit_once(':').ok_or(form)?;
+    if host.is_empty() || host.contains([':', '/', ' ']) {
+        return Err(form.to_string());
+    }
+    let found = (host, port(of_host)?).to_socket_addrs();
+    let found: Vec<SocketAddr> = found
+        .map_err(|error| format!("'{host}' is no host that is known here ({error}): {form}"))?
+        .collect();
+    let is_v4 = |address: &&SocketAddr| matches!(address.ip(), IpAddr::V4(_));
+    let first = found.iter().find(is_v4).or(found.first());
+    first
+        .copied()
+        .ok_or_else(|| format!("'{host}' has no address: {form}"))
 }
 
 /// Reads `key=value`.
@@ -415,6 +535,32 @@ fn in_range(duration: Duration) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_may_be_a_name_or_a_port() {
+        for (typed, address) in [
+            ("127.0.0.1:9301", "127.0.0.1:9301"),
+            ("[::1]:0", "[::1]:0"),
+            ("9301", "127.0.0.1:9301"),
+            (":9301", "0.0.0.0:9301"),
+            ("localhost:9301", "127.0.0.1:9301"),
+        ] {
+            assert_eq!(parse_listen(typed), Ok(address.parse().unwrap()), "{typed}");
+        }
+        for typed in [
+            "",
+            ":",
+            "localhost",
+            "127.0.0.1",
+            "a:b:9301",
+            "http://x:1",
+            "x:70000",
+            "::1",
+        ] {
+            let error = parse_listen(typed).expect_err(typed);
+            assert!(error.contains("HOST:PORT"), "{typed}: {error}");
+        }
+    }
 
     #[test]
     fn durations_are_seconds_or_have_a_unit() {

@@ -28,13 +28,17 @@ use timely::worker::Worker;
 
 use crate::checkpoint::CheckpointError;
 use crate::cluster::ClusterError;
+use crate::format::MessageFormat;
 use crate::memory::Memory;
 use crate::publish::Publisher;
 use crate::source::{Extent, Log, LogError};
+use crate::unknown::UnknownCodes;
+use crate::warnings::Warnings;
 pub use begin::{BeginError, BeginSettings, Begun, begin};
 use ceiling::Ceiling;
 pub use ceiling::{copy as copy_ceilings, damaged as damaged_ceilings};
 pub use keeper::{CheckpointStatus, Keeper};
+use refusals::RefusalLog;
 use restore::Before;
 use ticker::Ticker;
 use worker::Counter;
@@ -61,10 +65,16 @@ pub struct Settings {
     pub processes: usize,
     /// How far behind a vote may be, and how long windows are served.
     pub view: ViewSettings,
+    /// How messages are read.
+    pub format: MessageFormat,
     /// The time between two checkpoints.
     pub checkpoint_every: Duration,
     /// Whether there is room for more votes; while there is none, nothing is read.
     pub memory: Memory,
+    /// Where to say which codes the register does not know.
+    pub unknown: UnknownCodes,
+    /// Where to say what is odd about the messages.
+    pub warnings: Warnings,
 }
 
 /// The threads that count, and what reaches them.
@@ -191,6 +201,9 @@ struct Shared {
     memory: Memory,
     next_checkpoint: u64,
     accept_truncated: bool,
+    unknown: UnknownCodes,
+    warnings: Warnings,
+    refusal_log: RefusalLog,
 }
 
 impl Shared {
@@ -247,6 +260,7 @@ impl Counting {
             topic_id: begun.topic_id.clone(),
             key_fingerprint: begun.key.fingerprint(),
             lateness_ms: settings.view.lateness_ms,
+            format: settings.format.identity.clone(),
             next_number: begun.next_number,
             runs: begun
                 .before
@@ -293,10 +307,14 @@ impl Counting {
             memory: settings.memory.clone(),
             next_checkpoint: begun.next_number,
             accept_truncated: begun.accept_truncated,
+            unknown: settings.unknown.clone(),
+            warnings: settings.warnings.clone(),
+            refusal_log: RefusalLog::default(),
         };
         let engine = EngineSettings {
             hash_key: begun.key.bytes(),
             lateness_ms: settings.view.lateness_ms,
+            format: Arc::clone(&settings.format.format),
             workers_per_process: settings.workers,
             restores: shared.before.is_some(),
             keeps: true,
@@ -306,7 +324,7 @@ impl Counting {
         let work = move |worker: &mut Worker| {
             // Held until the last worker has ended.
             let _ = &lock;
-            let counted = work(worker, engine, &shared, &settings.view, &ticker);
+            let counted = work(worker, engine.clone(), &shared, &settings.view, &ticker);
             let counted = match counted {
                 Ok(()) if !shared.reach.stopping() => Err(CountError::EndedByOther),
                 counted => counted,

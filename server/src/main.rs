@@ -11,11 +11,10 @@
 //! ```
 
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::io::{ErrorKind, IsTerminal as _};
+use std::io::IsTerminal as _;
 use std::panic::PanicHookInfo;
+use std::path::Path;
 use std::process::ExitCode;
-
-use clap::Parser;
 
 use cli::{Args, Command, LogFormat, RegisterCommand};
 
@@ -30,6 +29,9 @@ mod cluster;
 mod control;
 mod count;
 mod demo;
+mod environment;
+mod feed;
+mod format;
 mod http;
 mod key;
 mod memory;
@@ -48,6 +50,7 @@ mod sink;
 mod source;
 mod token;
 mod told;
+mod unknown;
 mod verify;
 mod warnings;
 
@@ -79,9 +82,16 @@ fn main() -> ExitCode {
 
 /// Reads what is asked for and does it.
 fn run_all() -> anyhow::Result<()> {
-    read_env_file()?;
-    let args = Args::parse();
+    environment::read_file(Path::new(".env"))?;
+    let args = Args::read();
     log_as(args.log_format);
+    let passed_over = environment::check(&Args::environment())?;
+    if !passed_over.is_empty() {
+        tracing::info!(
+            names = passed_over.join(", "),
+            "passed over: names that kubernetes makes"
+        );
+    }
     end_when_a_worker_panics();
     match &args.command {
         Some(command) => run_command(command, &args),
@@ -93,21 +103,6 @@ fn run_all() -> anyhow::Result<()> {
             }
         }),
     }
-}
-
-/// Takes the variables of `.env` in the working directory, where there is one. One in a directory
-/// above may be another's, and is not looked for.
-fn read_env_file() -> anyhow::Result<()> {
-    let why = match dotenvy::from_path(".env") {
-        Ok(()) => return Ok(()),
-        Err(error) if error.not_found() => return Ok(()),
-        // So some name the place of their Python.
-        Err(dotenvy::Error::Io(error)) if error.kind() == ErrorKind::IsADirectory => return Ok(()),
-        // Its own words repeat the line, which may hold a password.
-        Err(dotenvy::Error::LineParse(..)) => "a line of it is not NAME=VALUE".to_string(),
-        Err(error) => error.to_string(),
-    };
-    anyhow::bail!("could not read the file .env in the working directory: {why}")
 }
 
 /// Does one thing and ends.

@@ -4,12 +4,14 @@ use std::sync::{Arc, OnceLock};
 
 use crate::count::Keeper;
 use crate::demo::DemoState;
+use crate::feed::StallState;
 use crate::http::{self, Deployment, PartitionExtent, StatusSource};
 use crate::plan::{Plan, RegisterFrom};
 use crate::postgres::PostgresSettings;
 use crate::register::LastError;
 use crate::sink::Account;
 use crate::source::Log;
+use crate::unknown::UnknownCodes;
 use crate::warnings::Warnings;
 
 /// Where the facts are. Those that a start brings with it are set once they are there.
@@ -22,8 +24,12 @@ pub struct Facts {
     pub workers: usize,
     /// Processes.
     pub processes: usize,
+    /// Which codes of votes the register does not know.
+    pub unknown: UnknownCodes,
     /// What an operator should know besides.
     pub warnings: Warnings,
+    /// Whether results stand still.
+    pub stall: StallState,
     /// Why the register that was seen last is not in force.
     pub register_error: LastError,
     /// What checkpoints are made by.
@@ -56,7 +62,9 @@ impl StatusSource for Facts {
                 .get()
                 .map(|sinks| sinks.iter().map(Account::status).collect())
                 .unwrap_or_default(),
+            unknown: self.unknown.clone(),
             warnings: self.warnings.list(),
+            stall: self.stall.get(),
             register_error: self.register_error.get(),
             demo: self.demo.get().map(DemoState::get),
         }

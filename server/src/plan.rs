@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use producer::Election;
 
+use crate::checkpoint::{PlaceError, check_scheme};
 use crate::cli::Args;
 use crate::cluster::{Cluster, ClusterError, ClusterSecret};
 use crate::key::{self, KeyFile};
@@ -72,6 +73,22 @@ pub enum PlanError {
         "{0} is for votes from kafka: name its brokers with --kafka HOST:PORT, or leave it out"
     )]
     NoKafka(&'static str),
+    /// A demo where something else was meant.
+    #[error(
+        "{0} is set, which is for a real election, but no register: describe the election in a file \
+         and give it with --register FILE, or name a PostgreSQL that holds one with --postgres URL. \
+         To see a demo all the same, name it with --demo montreal-2013"
+    )]
+    NotDemo(String),
+    /// The data directory is none.
+    #[error("the data directory '{}' is a file: name a directory with --data", .0.display())]
+    DataIsFile(PathBuf),
+    /// The directory of the operator's files is none.
+    #[error("--files names '{}', which is no directory that can be read", .0.display())]
+    NoFiles(PathBuf),
+    /// The place of checkpoints.
+    #[error(transparent)]
+    Checkpoints(#[from] PlaceError),
     /// Checkpoints of a demo elsewhere.
     #[error("a demo keeps its checkpoints in its own directory: leave out --checkpoints")]
     DemoCheckpoints,
@@ -159,6 +176,9 @@ pub enum PlanError {
 
 /// Says what the flags mean.
 pub fn plan(args: &Args) -> Result<Plan, PlanError> {
+    if let Some(files) = args.files.as_ref().filter(|files| !files.is_dir()) {
+        return Err(PlanError::NoFiles(files.clone()));
+    }
     let postgres = postgres(args)?;
     check_kafka(args, postgres.is_some())?;
     let cluster = cluster(args)?;
@@ -168,9 +188,15 @@ pub fn plan(args: &Args) -> Result<Plan, PlanError> {
         RegisterFrom::Demo(_) => DEMO_DATA,
     };
     let data = args.data.clone().unwrap_or_else(|| default.into());
+    if data.exists() && !data.is_dir() {
+        return Err(PlanError::DataIsFile(data));
+    }
     let checkpoints = match (&args.checkpoints, &register) {
         (Some(_), RegisterFrom::Demo(_)) => return Err(PlanError::DemoCheckpoints),
-        (Some(place), _) => place.clone(),
+        (Some(place), _) => {
+            check_scheme(place)?;
+            place.clone()
+        }
         (None, _) => data.join(CHECKPOINTS).display().to_string(),
     };
     Ok(Plan {
@@ -309,7 +335,11 @@ fn register(args: &Args, postgres: Option<&PostgresSettings>) -> Result<Register
         }
         (Some(file), _, _) => return Ok(RegisterFrom::File(file.clone())),
         (None, None, Some(settings)) => return Ok(RegisterFrom::Database(settings.clone())),
-        (None, demo, _) => demo.as_deref().unwrap_or(DEMO),
+        (None, Some(demo), _) => demo,
+        (None, None, None) => match &args.real_setting {
+            Some(setting) => return Err(PlanError::NotDemo(setting.clone())),
+            None => DEMO,
+        },
     };
     let election = Election::named(demo).ok_or_else(|| PlanError::UnknownDemo {
         name: demo.to_string(),

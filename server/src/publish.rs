@@ -25,6 +25,7 @@ use crate::warnings::Warnings;
 
 mod budget;
 mod disclose;
+mod encoded;
 mod history;
 mod once;
 mod progress;
@@ -33,11 +34,12 @@ mod tick;
 pub use budget::{Budget, Full};
 use disclose::{DisclosureError, PublicSide};
 pub use disclose::{is_memory, memory_of};
+pub use encoded::{Checksum, Encoded, GZIP_HEAD};
 use history::History;
 pub use history::{Since, merge};
 pub use progress::{PartitionProgress, Progress};
 pub(crate) use tick::json;
-pub use tick::{Delta, Question, Tick, Unanswered};
+pub use tick::{Delta, Part, Question, Tick, Unanswered};
 
 /// Changes are kept for at least so long: a phone that was in a tunnel resumes without a reset.
 pub const CHANGES_KEPT: Duration = Duration::from_secs(75);

@@ -18,6 +18,8 @@ use crate::checkpoint::Place;
 use crate::cli::Args;
 use crate::cluster::{Cluster, Hello};
 use crate::count::{BeginSettings, CountError, Counting, Reach, Settings as CountSettings, begin};
+use crate::feed::StallState;
+use crate::format::MessageFormat;
 use crate::key::KeyFile;
 use crate::memory::{Limits, Memory};
 use crate::operations::{Facts, places};
@@ -28,13 +30,15 @@ use crate::register::database::RegisterDatabase;
 use crate::register::file::RegisterFile;
 use crate::register::{Followed, LastError, RegisterSource};
 use crate::scrub::Scrub;
-use crate::signals::Signals;
+use crate::signals::{Signals, Told};
 use crate::sink::aggregates::AggregateSettings;
 use crate::sink::{Follower, aggregates, results, votes};
 use crate::source::check_topic;
 use crate::token::{self, Token, TokenError};
+use crate::told::chain;
+use crate::unknown::UnknownCodes;
 use crate::warnings::Warnings;
-use crate::{control, demo, http, output};
+use crate::{control, demo, feed, http, output};
 use any_log::{AnyLog, open_log};
 use ours::tighten;
 
@@ -47,7 +51,8 @@ const HELPER_ENDS_MAX: Duration = Duration::from_secs(2);
 /// Runs the service until it is told to end or cannot go on.
 pub fn run(args: &Args, plan: Plan) -> anyhow::Result<()> {
     check_topic(&args.topic)?;
-    let settings = http_settings(args)?;
+    let format = MessageFormat::read(args.map.as_deref(), args.time_zone.as_deref())?;
+    let settings = http_settings(args, &format)?;
     let given = given_token(args)?;
     let runtime = tokio::runtime::Runtime::new().context("could not start the runtime")?;
     let signals = runtime.block_on(async { Signals::listen() });
@@ -64,19 +69,40 @@ pub fn run(args: &Args, plan: Plan) -> anyhow::Result<()> {
     let limits = Limits::find(args.memory_max);
     let watched = memory.watch(limits, warnings.clone());
     watched.context("could not start a thread")?;
-    let service = Service::new(args, plan, &log, runtime.handle().clone(), warnings, memory)?;
+    let runtime_handle = runtime.handle().clone();
+    let service = Service::new(args, plan, &log, format, runtime_handle, warnings, memory)?;
     let outcome = runtime.block_on(service.serve(listener, settings, token, signals, &log));
     // Whatever else failed, what was acknowledged is safe and the directory is given free.
     let closed = log.close();
     outcome.and(closed)
 }
 
-fn http_settings(args: &Args) -> anyhow::Result<http::Settings> {
+/// Waits for a signal to end; its name. Reads the token's file again when told to; a register is
+/// followed anyway, as soon as it changes.
+async fn end_signal(signals: &mut Signals, token: &Token) -> &'static str {
+    loop {
+        match signals.next().await {
+            Told::End(signal) => return signal,
+            Told::ReadAgain => match token.read_again() {
+                Ok(()) => tracing::info!("told to read files again: the token is read"),
+                Err(error) => tracing::error!(
+                    error = %chain(&error),
+                    "told to read files again, and the token stays as it was"
+                ),
+            },
+        }
+    }
+}
+
+fn http_settings(args: &Args, format: &MessageFormat) -> anyhow::Result<http::Settings> {
     Ok(http::Settings {
         listen: args.listen,
         cors: http::Origins::parse(&args.cors_origins.join(","))?,
         frames: http::Origins::parse(&args.frame_origins.join(","))?,
         topic: args.topic.clone(),
+        stale_after: args.stale_after,
+        files: args.files.clone(),
+        format: Arc::clone(&format.format),
         limits: http::Limits {
             connections_per_address: args.connections_per_address.map(|it| it as usize),
             trusted_proxies: http::networks(&args.trusted_proxies)?,
@@ -153,6 +179,7 @@ impl Service {
         args: &Args,
         plan: Plan,
         log: &AnyLog,
+        format: MessageFormat,
         runtime: Handle,
         warnings: Warnings,
         memory: Memory,
@@ -163,6 +190,7 @@ impl Service {
             lateness_ms: ms(args.lateness),
             horizon_ms: ms(args.horizon),
         };
+        let unknown = UnknownCodes::default();
         let places = places(&plan);
         let hello = Hello {
             version: env!("CARGO_PKG_VERSION").to_string(),
@@ -173,6 +201,7 @@ impl Service {
             lateness_ms: view.lateness_ms,
             horizon_ms: view.horizon_ms,
             disclose_min: args.disclose_min,
+            format: format.identity.clone(),
         };
         let publisher = Publisher::open(
             (args.disclose_min, view.clone()),
@@ -187,12 +216,15 @@ impl Service {
                 process: args.process.into(),
                 processes: args.processes.into(),
                 view,
+                format,
                 checkpoint_every: args.checkpoint_every,
                 // What the embedded log holds was acknowledged, and is counted whatever it takes.
                 memory: match log {
                     AnyLog::Embedded(_) => Memory::default(),
                     AnyLog::Kafka(_) => memory.clone(),
                 },
+                unknown: unknown.clone(),
+                warnings: warnings.clone(),
             },
             memory,
             begin: BeginSettingsLater {
@@ -225,7 +257,9 @@ impl Service {
                 log: log.log(),
                 workers: args.workers.into(),
                 processes: args.processes.into(),
+                unknown,
                 warnings,
+                stall: StallState::default(),
                 register_error: LastError::default(),
                 sinks: OnceLock::new(),
                 keeper: OnceLock::new(),
@@ -250,19 +284,25 @@ impl Service {
         let address = listener.local_addr()?;
         let parts = http::Parts {
             settings,
-            token,
+            token: token.clone(),
             publisher: self.publisher.clone(),
             writer: log.writer(),
             memory: self.memory.clone(),
             status: Arc::clone(&self.facts) as _,
         };
         let mut server = tokio::spawn(http::serve(listener, parts, ended));
+        let watched = tokio::spawn(feed::watch(
+            self.publisher.clone(),
+            Arc::clone(&self.facts) as _,
+            self.begin.hello.topic.clone(),
+            (self.facts.stall.clone(), self.facts.warnings.clone()),
+        ));
         output::announce(&format!("tallyflow listens on http://{address}"));
         let (failed, mut failure) = mpsc::unbounded_channel();
         let starting = self.start_on_a_thread(log, failed)?;
         let mut ends_well = true;
         let outcome = tokio::select! {
-            signal = signals.next() => {
+            signal = end_signal(&mut signals, &token) => {
                 tracing::info!(signal, "told to end");
                 Ok(())
             }
@@ -276,6 +316,7 @@ impl Service {
                 anyhow::bail!("the http server has ended by itself");
             }
         };
+        watched.abort();
         tracing::info!("ending");
         let counted = if ends_well {
             self.end(starting).await
@@ -399,7 +440,10 @@ impl Service {
             let started = results::start(settings.clone(), self.publisher.full());
             sinks.push(started.context(thread)?);
             let log = Arc::clone(&self.facts.log);
-            let started = votes::start(settings.clone(), log, self.publisher.clone());
+            let started = {
+                let format = Arc::clone(&self.count.format.format);
+                votes::start(settings.clone(), log, format, self.publisher.clone())
+            };
             sinks.push(started.context(thread)?);
         }
         Ok(sinks)

@@ -1,14 +1,23 @@
-//! The signals that end the service well, with a last checkpoint.
+//! The signals: those that end the service well, with a last checkpoint, and the one that lets it
+//! read files again.
 //!
-//! SIGINT (Ctrl-C), SIGTERM (`kill`, service managers, containers) and SIGHUP (a terminal that is
-//! closed, a shell that ends, a service manager that wants something read again: there is nothing
-//! to read again, registers are followed). Under `nohup` SIGHUP is ignored, and stays so. SIGQUIT
-//! ends at once and may leave a core, as people who send it expect.
+//! SIGINT (Ctrl-C) and SIGTERM (`kill`, service managers, containers) end it. SIGHUP (`kill -HUP`,
+//! `systemctl reload`) ends nothing; under `nohup` it is ignored, and stays so. SIGQUIT ends at
+//! once and may leave a core, as people who send it expect.
 
 use std::future;
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What a signal means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// End, by this signal.
+    End(&'static str),
+    /// Read the token's and the register's files again.
+    ReadAgain,
+}
 
 /// The signals, from when they are listened for.
 pub struct Signals {
@@ -28,8 +37,8 @@ impl Signals {
         })
     }
 
-    /// Waits for one; its name.
-    pub async fn next(&mut self) -> &'static str {
+    /// Waits for one.
+    pub async fn next(&mut self) -> Told {
         let hangup = async {
             match &mut self.hangup {
                 Some(hangup) => hangup.recv().await,
@@ -37,9 +46,9 @@ impl Signals {
             }
         };
         tokio::select! {
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = hangup => "SIGHUP",
+            _ = self.interrupt.recv() => Told::End("SIGINT"),
+            _ = self.terminate.recv() => Told::End("SIGTERM"),
+            _ = hangup => Told::ReadAgain,
         }
     }
 }

@@ -13,6 +13,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::{private, secret};
 
@@ -28,9 +29,12 @@ const CHARS_MAX: usize = 1024;
 /// How much of a file is read: a token, and lines after it.
 const FILE_BYTES_MAX: u64 = 64 << 10;
 
-/// What writers must show.
+/// What writers must show. Clones share it, also once its file is read again.
 #[derive(Clone)]
-pub struct Token(blake3::Hash);
+pub struct Token {
+    hash: Arc<RwLock<blake3::Hash>>,
+    file: Option<PathBuf>,
+}
 
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
@@ -144,7 +148,18 @@ impl Token {
     /// Whether this is what was shown. It takes as long for a wrong one as for the right one:
     /// hashes are compared, in constant time, so nothing tells how much of it fits.
     pub fn matches(&self, shown: &str) -> bool {
-        self.0 == blake3::hash(shown.as_bytes())
+        *self.hash.read().unwrap_or_else(PoisonError::into_inner) == blake3::hash(shown.as_bytes())
+    }
+
+    /// Reads the file again, where the token is from one: from now on its first line is the token,
+    /// and the one before is not. After an error it stays.
+    pub fn read_again(&self) -> Result<(), TokenError> {
+        if let Some(file) = &self.file {
+            let now = Token::read(file)?;
+            let now = *now.hash.read().unwrap_or_else(PoisonError::into_inner);
+            *self.hash.write().unwrap_or_else(PoisonError::into_inner) = now;
+        }
+        Ok(())
     }
 
     fn checked(text: &str, from: GivenBy) -> Result<Token, TokenError> {
@@ -155,7 +170,13 @@ impl Token {
         if !(CHARS_MIN..=CHARS_MAX).contains(&chars) {
             return Err(TokenError::Length { from, chars });
         }
-        Ok(Token(blake3::hash(text.as_bytes())))
+        Ok(Token {
+            hash: Arc::new(RwLock::new(blake3::hash(text.as_bytes()))),
+            file: match from {
+                GivenBy::Text => None,
+                GivenBy::File(path) => Some(path),
+            },
+        })
     }
 }
 
@@ -287,6 +308,25 @@ mod tests {
         let odd = said("/srv/ann's votes/$x", "[::]:8080");
         assert!(odd.contains(r"$(cat '/srv/ann'\''s votes/$x')"), "{odd}");
         assert!(odd.contains(" http://[::1]:8080/api/v1/votes "), "{odd}");
+    }
+
+    #[test]
+    fn a_file_that_is_read_again_replaces_the_token_unless_it_is_wrong() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("secret");
+        std::fs::write(&path, TOKEN).expect("it is written");
+        let token = Token::read(&path).expect("a token");
+        let clone = token.clone();
+        std::fs::write(&path, "fedcba9876543210").expect("it is written");
+        token.read_again().expect("a token");
+        assert!(clone.matches("fedcba9876543210") && !clone.matches(TOKEN));
+        std::fs::write(&path, "short").expect("it is written");
+        assert!(token.read_again().is_err());
+        assert!(clone.matches("fedcba9876543210"));
+        Token::parse(TOKEN)
+            .expect("a token")
+            .read_again()
+            .expect("nothing to read");
     }
 
     #[test]

@@ -62,6 +62,7 @@ fn ticks_ms(worker: &mut Worker, election: &Election) -> anyhow::Result<Vec<f64>
         Settings {
             hash_key: *b"a key for bench.",
             lateness_ms,
+            format: Arc::default(),
             workers_per_process: 1,
             restores: false,
             keeps: true,

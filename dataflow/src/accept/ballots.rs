@@ -117,7 +117,8 @@ impl Ballots {
         let state = self.casts[at as usize].state(false);
         self.casts[at as usize].state = state;
         round.touched(seat, at);
-        round.sums.count(Count::Casts(seat.row(), state), 1);
+        let cast = &self.casts[at as usize].cast;
+        round.counted((state, 1), cast, seat, self.stray);
         self.index_cast(at);
         self.settle(at, seat, round);
     }
@@ -153,7 +154,7 @@ impl Ballots {
         round.sums.count(Count::Conflicts(seat.row()), -conflicts);
         round.sums.count(Count::Conflicts(now.row()), conflicts);
         for held in &self.casts {
-            round.sums.count(Count::Casts(seat.row(), held.state), -1);
+            round.counted((held.state, -1), &held.cast, seat, self.stray);
         }
         let was: Vec<(u32, u32)> = self
             .accepted_casts()
@@ -179,7 +180,7 @@ impl Ballots {
             if std::mem::replace(&mut held.state, state) != state {
                 round.touched(&now, at as u32);
             }
-            round.sums.count(Count::Casts(now.row(), held.state), 1);
+            round.counted((held.state, 1), &held.cast, &now, self.stray);
             if held.state == State::Accepted {
                 round.cell(&held.cast, &now, 1);
             }
@@ -288,8 +289,8 @@ impl Ballots {
         }
         held.state = is;
         round.touched(seat, at);
-        round.sums.count(Count::Casts(seat.row(), was), -1);
-        round.sums.count(Count::Casts(seat.row(), is), 1);
+        round.counted((was, -1), &held.cast, seat, self.stray);
+        round.counted((is, 1), &held.cast, seat, self.stray);
         if was == State::Accepted {
             round.cell(&held.cast, seat, -1);
             let why = match is {

@@ -2,9 +2,11 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::cast::{Aside, Cast};
+use super::cast::{Aside, Cast, State};
 use super::entry::Entry;
-use super::outcome::{Departure, Placed, Span, Sums, Why};
+use super::outcome::{Count, Departure, Placed, Span, Sums, Why};
+use super::strays::Strays;
+use super::unknowns::Unknowns;
 use crate::directory::{BLANK, Directory, NONE, Revote};
 use crate::intake::Arrival;
 
@@ -88,6 +90,8 @@ pub(super) struct Round<'a> {
     pub(super) roll: &'a Roll,
     pub(super) sums: &'a mut Sums,
     pub(super) moves: &'a mut Moves,
+    pub(super) unknowns: &'a mut Unknowns,
+    pub(super) strays: &'a Strays,
 }
 
 impl Round<'_> {
@@ -156,6 +160,25 @@ impl Round<'_> {
     pub(super) fn in_other_cell(&mut self, a_ms: i64, b_ms: i64, seat: &Seat) -> bool {
         let slide_ms = self.directory.place(seat.contest).slide_ms;
         self.sums.start_ms(a_ms, slide_ms) != self.sums.start_ms(b_ms, slide_ms)
+    }
+
+    /// Counts a cast that has come into a state, or with -1 has left it; `stray` is the hash of its
+    /// contest, where that has no number.
+    pub(super) fn counted(
+        &mut self,
+        (state, change): (State, i64),
+        cast: &Cast,
+        seat: &Seat,
+        stray: u128,
+    ) {
+        self.sums.count(Count::Casts(seat.row(), state), change);
+        let name = match seat.contest {
+            STRAY => self.strays.name(stray),
+            _ => None,
+        };
+        let contest = (seat.contest, name);
+        self.unknowns
+            .note((state, change), cast, contest, self.directory);
     }
 
     /// A cast is new, or what is kept of it is.

@@ -77,6 +77,7 @@ impl Run {
         let settings = EngineSettings {
             hash_key: *b"a key for tests.",
             lateness_ms: self.settings.lateness_ms,
+            format: Arc::default(),
             workers_per_process: self.workers,
             restores: self.before.is_some(),
             keeps: true,

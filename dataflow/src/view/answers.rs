@@ -10,8 +10,9 @@ use super::windows::{Window, newest, series};
 use super::{Parent, Snapshot, Unknown, WINDOWS_MAX};
 use crate::accept::{Aside, State};
 use crate::answer::{
-    CandidateDetail, CandidateRow, ContestRow, Counts, Earlier, ElectionRow, Elections,
-    LocationRow, Locations, Point, RestRow, RestSum, Results, Series, Totals, WindowRow, Windows,
+    CandidateDetail, CandidateRow, ContestHead, ContestRow, Contests, Counts, Earlier, ElectionRow,
+    Elections, LocationRow, Locations, Point, RestRow, RestSum, Results, Series, Totals, WindowRow,
+    Windows,
 };
 use crate::directory::{ContestRule, Node, Tree};
 use crate::register::{Candidate, Contest};
@@ -25,6 +26,9 @@ pub(super) struct Of<'a> {
     pub(super) rule: &'a ContestRule,
     pub(super) view: &'a ContestView,
 }
+
+/// How many candidates the head of a contest names.
+const FIRST: usize = 2;
 
 impl Snapshot {
     /// The tick as an instant.
@@ -57,6 +61,35 @@ impl Snapshot {
             candidates: of.view.ranking.iter().map(|r| of.candidate(r)).collect(),
             ..of.head()
         })
+    }
+
+    /// `GET /api/v1/contests`.
+    pub fn contest_heads(&self) -> Contests {
+        let rows = self.directory.register.contests.iter();
+        let head = |row: &Contest| {
+            let of = self.of(&row.contest_id).ok()?;
+            let head = of.head();
+            let first = of.view.ranking.iter().take(FIRST);
+            Some(ContestHead {
+                contest_id: head.contest_id,
+                election_id: row.election_id.clone(),
+                name: name(&row.name, &row.contest_id),
+                counts: head.counts,
+                blank: head.blank,
+                registered: head.registered,
+                turnout: head.turnout,
+                leader: head.leader,
+                margin: head.margin,
+                candidates: first.map(|ranked| of.candidate(ranked)).collect(),
+            })
+        };
+        Contests {
+            tick: self.tick,
+            as_of: self.as_of(),
+            register_version: self.register_version().to_string(),
+            offsets: self.named_offsets(),
+            contests: rows.filter_map(head).collect(),
+        }
     }
 
     /// `GET /api/v1/locations`.
@@ -150,6 +183,11 @@ impl Snapshot {
                 test: election.test,
                 roll: election.roll,
                 geojson_url: election.geojson_url.clone(),
+                geojson_property: election.geojson_property.clone(),
+                time_zone: election
+                    .time_zone
+                    .clone()
+                    .unwrap_or_else(|| "UTC".to_string()),
                 contests: contests.map(|contest| self.contest_row(contest)).collect(),
             }
         });
@@ -262,6 +300,7 @@ impl<'a> Of<'a> {
         CandidateRow {
             candidate_id: row.candidate_id.clone(),
             candidate_name: name(&row.candidate_name, &row.candidate_id),
+            short_name: row.short_name.clone(),
             party: row.party.clone(),
             color: row.color.clone(),
             photo_url: row.photo_url.clone(),
@@ -399,6 +438,7 @@ fn detail(row: &Candidate) -> CandidateDetail {
         contest_id: row.contest_id.clone(),
         candidate_id: row.candidate_id.clone(),
         candidate_name: name(&row.candidate_name, &row.candidate_id),
+        short_name: row.short_name.clone(),
         party: row.party.clone(),
         biography: row.biography.clone(),
         campaign_promises: row.campaign_promises.clone(),

@@ -9,32 +9,66 @@ use crate::answer::{
 use crate::directory::BLANK;
 use crate::time::format_rfc3339;
 
+/// Which parts of a contest a stream is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Views {
+    /// Its results, and what left its counts.
+    pub results: bool,
+    /// Its locations.
+    pub locations: bool,
+    /// Its windows.
+    pub windows: bool,
+}
+
+impl Views {
+    /// All parts.
+    pub const ALL: Views = Views {
+        results: true,
+        locations: true,
+        windows: true,
+    };
+}
+
 impl Snapshot {
-    /// The `snapshot` event of a contest.
-    pub fn stream_snapshot(&self, contest: &str) -> Result<StreamSnapshot, Unknown> {
+    /// The `snapshot` event of a contest; without the rows of what is not asked for.
+    pub fn stream_snapshot(&self, contest: &str, views: Views) -> Result<StreamSnapshot, Unknown> {
+        let (mut locations, mut rest) = (Vec::new(), Vec::new());
+        if views.locations {
+            locations = self.locations(contest, Parent::Any)?.locations;
+            rest = self.of(contest)?.rests(|_| true);
+        }
         Ok(StreamSnapshot {
             tick: self.tick(),
             as_of: self.as_of(),
             register_version: self.register_version().to_string(),
             contest_id: contest.to_string(),
             results: self.results(contest)?,
-            locations: self.locations(contest, Parent::Any)?.locations,
-            rest: self.of(contest)?.rests(|_| true),
-            windows: self.windows(contest, STREAM_WINDOWS)?,
+            locations,
+            rest,
+            windows: self.windows(contest, if views.windows { STREAM_WINDOWS } else { 0 })?,
         })
     }
 
-    /// The `change` event of a contest: the rows that the change names, as they are here.
+    /// The `change` event of a contest: the rows that the change names, as they are here; without
+    /// those of what is not asked for.
     pub fn stream_change(
         &self,
         contest: &str,
         change: &ContestChange,
+        views: Views,
     ) -> Result<StreamChange, Unknown> {
         let of = self.of(contest)?;
         let mut removed = Removed::default();
         let results = changed_candidates(of, change, &mut removed);
-        let locations = changed_locations(of, change, &mut removed);
-        let windows = changed_windows(of, change, &mut removed);
+        let (mut locations, mut rest) = (Vec::new(), Vec::new());
+        if views.locations {
+            locations = changed_locations(of, change, &mut removed);
+            rest = of.rests(|_| true);
+        }
+        let windows = match views.windows {
+            true => changed_windows(of, change, &mut removed),
+            false => of.windows_head(),
+        };
         let corrections = change.corrections.iter();
         let corrections = corrections.map(|(&(candidate, why), &minus)| Correction {
             candidate_id: (candidate != BLANK).then(|| of.candidate_id(candidate)),
@@ -48,7 +82,7 @@ impl Snapshot {
             contest_id: contest.to_string(),
             results,
             locations,
-            rest: of.rests(|_| true),
+            rest,
             windows,
             removed,
             corrections: corrections.collect(),

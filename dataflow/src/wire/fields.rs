@@ -9,7 +9,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Reason, Refusal, scan};
+use super::{Format, Reason, Refusal, scan};
 
 /// The names that an event knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,9 +24,20 @@ pub(super) enum Name {
     Timestamp,
 }
 
-const NAMES: usize = 8;
+pub(super) const NAMES: usize = 8;
 
 impl Name {
+    pub(super) const ALL: [Name; NAMES] = [
+        Name::Type,
+        Name::VoteId,
+        Name::VoterId,
+        Name::ContestId,
+        Name::CandidateId,
+        Name::Choices,
+        Name::Location,
+        Name::Timestamp,
+    ];
+
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Name::Type => "type",
@@ -75,15 +86,17 @@ pub(super) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// Finds the known fields of a message; there are none yet.
     #[inline]
-    pub(super) fn read(&mut self, bytes: &'a [u8]) -> Result<(), Refusal> {
+    pub(super) fn read(&mut self, format: &'a Format, bytes: &'a [u8]) -> Result<(), Refusal> {
         let malformed = |detail: String| Refusal::new(Reason::MalformedJson, detail);
         let text = simdutf8::basic::from_utf8(bytes)
             .map_err(|_| malformed("the message is not UTF-8".to_string()))?;
-        if scan::flat(text, self).is_some() {
-            return Ok(());
-        }
-        *self = serde_json::from_str(text)
-            .map_err(|error| malformed(format!("the message is not one JSON object: {error}")))?;
+        let read = match format.mapped(text) {
+            Some(read) => read,
+            None if scan::flat(text, self).is_some() => return Ok(()),
+            None => serde_json::from_str(text).map_err(|error| error.to_string()),
+        };
+        *self =
+            read.map_err(|why| malformed(format!("the message is not one JSON object: {why}")))?;
         for json in self.values.iter().flatten() {
             // Where nothing is escaped there is none.
             if has_lone_surrogate(json.as_bytes()) {

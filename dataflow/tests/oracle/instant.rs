@@ -9,11 +9,11 @@ pub const FIRST_MS: i64 = -62_135_596_800_000;
 /// 9999-12-31T23:59:59.999Z.
 pub const LAST_MS: i64 = 253_402_300_799_999;
 
-/// Reads `YYYY-MM-DD(T|t| )hh:mm:ss[.digits](Z|z|±hh:mm)`; `None` for anything else.
+/// Reads `YYYY-MM-DD(T|t| )hh:mm[:ss[(.|,)digits]][ ](Z|z|±hh[[:]mm])`; `None` for anything else.
 pub fn read(text: &str) -> Option<i64> {
     let letters: Vec<char> = text.chars().collect();
     let fits = |at: usize, which: &str| letters.get(at).is_some_and(|found| which.contains(*found));
-    if !(fits(4, "-") && fits(7, "-") && fits(10, "Tt ") && fits(13, ":") && fits(16, ":")) {
+    if !(fits(4, "-") && fits(7, "-") && fits(10, "Tt ") && fits(13, ":")) {
         return None;
     }
     let (year, month, day) = (
@@ -21,23 +21,25 @@ pub fn read(text: &str) -> Option<i64> {
         digits(&letters, 5, 2)?,
         digits(&letters, 8, 2)?,
     );
-    let (hour, minute, second) = (
-        digits(&letters, 11, 2)?,
-        digits(&letters, 14, 2)?,
-        digits(&letters, 17, 2)?,
-    );
+    let (hour, minute) = (digits(&letters, 11, 2)?, digits(&letters, 14, 2)?);
+    let has_seconds = fits(16, ":");
+    let second = if has_seconds {
+        digits(&letters, 17, 2)?
+    } else {
+        0
+    };
     let there_is = year >= 1
         && (1..=12).contains(&month)
         && (1..=month_days(year, month)).contains(&day)
         && hour <= 23
         && minute <= 59
-        && second <= 59;
+        && second <= 60;
     if !there_is {
         return None;
     }
-    let mut at = 19;
+    let mut at = if has_seconds { 19 } else { 16 };
     let mut thousandths = 0;
-    if letters.get(at) == Some(&'.') {
+    if has_seconds && fits(at, ".,") {
         let from = at + 1;
         at = from;
         while letters.get(at).is_some_and(char::is_ascii_digit) {
@@ -49,9 +51,15 @@ pub fn read(text: &str) -> Option<i64> {
         }
         thousandths = written[..3].parse().ok()?;
     }
+    if fits(at, " ") {
+        at += 1;
+    }
     let ahead_minutes = zone(&letters[at..])?;
     let minutes = (days_before(year, month, day) * 24 + hour) * 60 + minute - ahead_minutes;
-    let ms = (minutes * 60 + second) * 1000 + thousandths;
+    let ms = match second {
+        60 => minutes * 60_000 + 59_999,
+        _ => (minutes * 60 + second) * 1000 + thousandths,
+    };
     is_permitted(ms).then_some(ms)
 }
 
@@ -87,8 +95,19 @@ pub fn write(ms: i64) -> String {
 fn zone(letters: &[char]) -> Option<i64> {
     match letters {
         ['Z' | 'z'] => Some(0),
-        [sign @ ('+' | '-'), _, _, ':', _, _] => {
-            let (hours, minutes) = (digits(letters, 1, 2)?, digits(letters, 4, 2)?);
+        [sign @ ('+' | '-'), rest @ ..] => {
+            let written: String = rest.iter().filter(|letter| **letter != ':').collect();
+            let colon = rest.iter().position(|letter| *letter == ':');
+            let colons = rest.len() - written.len();
+            if !(colons == 0 || colons == 1 && colon == Some(2) && written.len() == 4) {
+                return None;
+            }
+            let written: Vec<char> = written.chars().collect();
+            let (hours, minutes) = match written.len() {
+                2 => (digits(&written, 0, 2)?, 0),
+                4 => (digits(&written, 0, 2)?, digits(&written, 2, 2)?),
+                _ => return None,
+            };
             let ahead = hours * 60 + minutes;
             let there_is = hours <= 23 && minutes <= 59;
             there_is.then_some(if *sign == '+' { ahead } else { -ahead })

@@ -63,7 +63,16 @@ pub fn read(bytes: &[u8], log_time_ms: Option<i64>) -> Result<Event, Refused> {
     if bytes.len() > MESSAGE_BYTES_MAX {
         return Err("too_large");
     }
-    let message = Message::read(bytes).ok_or("malformed_json")?;
+    if bytes.is_empty() {
+        return Err("empty");
+    }
+    // A schema registry's five bytes.
+    let json = if bytes[0] == 0 && bytes.len() >= 5 {
+        &bytes[5..]
+    } else {
+        bytes
+    };
+    let message = Message::read(json).ok_or("malformed_json")?;
     match message.field("type") {
         Value::Null => message.cast(log_time_ms),
         Value::Text(Text::Whole(kind)) if kind == "cast" => message.cast(log_time_ms),
@@ -149,7 +158,7 @@ impl Message {
         };
         let mut choices = Vec::new();
         for item in items {
-            let choice = candidate(item)?;
+            let choice = id(item)?;
             if choices.contains(&choice) {
                 return Err("bad_field");
             }
@@ -176,14 +185,8 @@ fn id(value: &Value) -> Result<String, Refused> {
         {
             Ok(text.clone())
         }
-        _ => Err("bad_field"),
-    }
-}
-
-fn candidate(value: &Value) -> Result<String, Refused> {
-    match value {
         Value::Number(_) => integer(value).map(|number| number.to_string()),
-        _ => id(value),
+        _ => Err("bad_field"),
     }
 }
 
@@ -193,8 +196,22 @@ fn timestamp(value: &Value) -> Result<i64, Refused> {
             let permitted = instant::is_permitted(ms);
             permitted.then_some(ms).ok_or("bad_field")
         }),
-        Value::Text(Text::Whole(text)) => instant::read(text).ok_or("bad_field"),
+        Value::Text(Text::Whole(text)) => match instant::read(text) {
+            None => timestamp(&whole_number(text)?),
+            Some(ms) => Ok(ms),
+        },
         _ => Err("bad_field"),
+    }
+}
+
+/// A text that is a number as JSON writes it, as that number.
+fn whole_number(text: &str) -> Result<Value, Refused> {
+    match read_object(format!("{{\"n\":{text}}}").as_bytes()) {
+        Some(members) => match <[_; 1]>::try_from(members) {
+            Ok([(_, value @ Value::Number(_))]) if !text.contains(' ') => Ok(value),
+            _ => Err("bad_field"),
+        },
+        None => Err("bad_field"),
     }
 }
 

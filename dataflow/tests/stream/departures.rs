@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use dataflow::register::Contest as Row;
-use dataflow::view::Publication;
+use dataflow::view::{Publication, Views};
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestCaseResult};
 
@@ -64,7 +64,7 @@ fn told(publication: &Publication, id: &str) -> Result<Told, TestCaseError> {
     let Some(change) = publication.changes.get(id) else {
         return Ok(told);
     };
-    let shown = publication.snapshot.stream_change(id, change);
+    let shown = publication.snapshot.stream_change(id, change, Views::ALL);
     let shown = shown.map_err(|_| TestCaseError::fail(format!("no change of {id}")))?;
     for correction in shown.corrections {
         prop_assert!(correction.minus > 0, "a correction of nothing in {}", id);

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use dataflow::view::Publication;
-use dataflow::view::{ContestChange, Snapshot};
+use dataflow::view::{ContestChange, Snapshot, Views};
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestCaseResult};
 use serde::Serialize;
@@ -74,9 +74,10 @@ pub fn told(ticks: &[(Moment, Publication)]) -> Vec<Json> {
         let snapshot = &publication.snapshot;
         for id in snapshot.contest_ids() {
             let change = publication.changes.get(&id);
-            let change = change.and_then(|change| snapshot.stream_change(&id, change).ok());
+            let change =
+                change.and_then(|change| snapshot.stream_change(&id, change, Views::ALL).ok());
             let tick = json!({
-                "snapshot": snapshot.stream_snapshot(&id).ok().map(json_of),
+                "snapshot": snapshot.stream_snapshot(&id, Views::ALL).ok().map(json_of),
                 "change": change.map(json_of),
             });
             let ticks = contests.entry(id).or_default();
@@ -98,7 +99,7 @@ fn follow(
     change: Option<&ContestChange>,
     applies: bool,
 ) -> TestCaseResult {
-    let whole = snapshot.stream_snapshot(id).map(json_of);
+    let whole = snapshot.stream_snapshot(id, Views::ALL).map(json_of);
     let whole = whole.map_err(|_| TestCaseError::fail(format!("no snapshot of {id}")))?;
     let Some(client) = clients.get_mut(id) else {
         clients.insert(id.to_string(), Client::connect(&whole));
@@ -114,7 +115,7 @@ fn follow(
     }
     let mut found = Vec::new();
     if let Some(change) = client.merged.take() {
-        let shown = snapshot.stream_change(id, &change).map(json_of);
+        let shown = snapshot.stream_change(id, &change, Views::ALL).map(json_of);
         let shown = shown.map_err(|_| TestCaseError::fail(format!("no change of {id}")))?;
         found = client.apply(&shown);
     }

@@ -62,6 +62,8 @@ fn register(sums: &Sums) -> Register {
         test: sums.test,
         roll: false,
         geojson_url: sums.geojson_url.clone(),
+        time_zone: sums.time_zone.clone(),
+        ..register::Election::default()
     };
     let contest = Contest {
         contest_id: contest_id.to_string(),

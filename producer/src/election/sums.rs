@@ -21,6 +21,8 @@ pub struct Sums {
     pub date: Option<String>,
     /// Marked as a test on every page.
     pub test: bool,
+    /// The zone of its clocks, as an IANA name; UTC where absent.
+    pub time_zone: Option<String>,
     /// Outlines of the locations.
     pub geojson_url: Option<String>,
     /// The contest's id; `main` where absent.

@@ -98,7 +98,7 @@ const KINDS: [Kind; 27] = [
     ),
     text(
         "bad_field",
-        r#"{"vote_id":"<V>","voter_id":7,"candidate_id":"1","timestamp":"<T>"}"#,
+        r#"{"vote_id":"<V>","voter_id":7.5,"candidate_id":"1","timestamp":"<T>"}"#,
     ),
     text(
         "bad_field",
@@ -122,7 +122,7 @@ const KINDS: [Kind; 27] = [
     ),
     text(
         "bad_field",
-        r#"{"vote_id":"<V>","voter_id":"<W>","candidate_id":"1","timestamp":"2013-11-03T23:59:60Z"}"#,
+        r#"{"vote_id":"<V>","voter_id":"<W>","candidate_id":"1","timestamp":"2013-11-03T23:59:61Z"}"#,
     ),
     text(
         "bad_field",

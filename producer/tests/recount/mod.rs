@@ -123,6 +123,7 @@ fn id(value: Option<Value>) -> Result<Option<String>, &'static str> {
     match value {
         None => Ok(None),
         Some(Value::String(text)) if is_id(&text) => Ok(Some(text)),
+        Some(Value::Number(number)) if number.is_i64() => Ok(Some(number.to_string())),
         Some(_) => Err("bad_field"),
     }
 }

@@ -17,6 +17,7 @@ use super::error::CheckpointError;
 use super::name::{self, Kind};
 use super::place::{Place, PlaceError};
 use super::segment::Encoded;
+use crate::format::FormatIdentity;
 
 /// The format of manifests, and of the segments that they name. Older ones do not say where in the
 /// log a vote was, by which votes are ordered, so they cannot be gone on from.
@@ -39,6 +40,9 @@ pub struct Manifest {
     pub key_fingerprint: String,
     /// The allowed lateness, in milliseconds, by which rows are late.
     pub lateness_ms: i64,
+    /// How messages were read.
+    #[serde(default)]
+    pub format_of_messages: FormatIdentity,
     /// Up to where each partition is counted.
     pub partitions: Vec<Partition>,
     /// Counts that do not follow from the events.

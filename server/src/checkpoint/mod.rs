@@ -33,7 +33,7 @@ pub use merge::{MergeError, Merger, plan};
 pub use name::FileNames;
 #[cfg(test)]
 pub use place::Store;
-pub use place::{Lock, Place, PlaceError, is_file_of_place};
+pub use place::{Lock, Place, PlaceError, check_scheme, is_file_of_place};
 pub use retention::{Keep, sweep};
 pub use segment::{Segment, write_files};
 

@@ -18,6 +18,7 @@ pub use error::PlaceError;
 
 mod directory;
 mod error;
+#[cfg(feature = "s3")]
 mod objects;
 #[cfg(test)]
 mod tests;
@@ -53,18 +54,55 @@ pub struct Place {
     store: Arc<dyn Store>,
 }
 
+/// How the address of a place in S3 begins.
+const S3: &str = "s3://";
+
+/// Refuses an address that only looks like a directory's name: nobody means one called `gs:`.
+pub fn check_scheme(text: &str) -> Result<(), PlaceError> {
+    let is_scheme = |scheme: &str| {
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme
+                .chars()
+                .all(|it| it.is_ascii_alphanumeric() || "+-.".contains(it))
+    };
+    match text.split_once(":/") {
+        Some((scheme, _)) if is_scheme(scheme) && !text.starts_with(S3) => {
+            Err(PlaceError::NoPlace {
+                text: text.to_string(),
+                why: format!("'{scheme}:' is no kind of place"),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Place {
     /// Opens `s3://bucket/prefix`, or a directory, which is made if it is not there.
     ///
     /// For S3 the environment has the rest: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
     /// `AWS_REGION`, and for other servers than Amazon's `AWS_ENDPOINT_URL` and `AWS_ALLOW_HTTP`.
     pub fn open(text: &str, runtime: Handle) -> Result<Place, PlaceError> {
-        let store: Arc<dyn Store> = if text.starts_with("s3://") {
-            Arc::new(objects::Objects::s3(text, runtime)?)
-        } else {
-            Arc::new(directory::Directory::open(Path::new(text))?)
-        };
-        Ok(Place::new(text, store))
+        check_scheme(text)?;
+        if text.starts_with(S3) {
+            return Place::open_s3(text, runtime);
+        }
+        let directory = directory::Directory::open(Path::new(text))?;
+        Ok(Place::new(text, Arc::new(directory)))
+    }
+
+    #[cfg(feature = "s3")]
+    fn open_s3(text: &str, runtime: Handle) -> Result<Place, PlaceError> {
+        let objects = objects::Objects::s3(text, runtime)?;
+        Ok(Place::new(text, Arc::new(objects)))
+    }
+
+    #[cfg(not(feature = "s3"))]
+    fn open_s3(text: &str, _: Handle) -> Result<Place, PlaceError> {
+        Err(PlaceError::NoPlace {
+            text: text.to_string(),
+            why: "this build knows no S3: take the image, or build with `--features s3`"
+                .to_string(),
+        })
     }
 
     /// A place over any store; `text` names it in messages.

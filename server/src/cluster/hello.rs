@@ -7,6 +7,8 @@ use std::net::TcpStream;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::format::FormatIdentity;
+
 /// The first bytes of every connection: a stray one is told apart by them.
 pub(super) const MAGIC: &[u8; 8] = b"tallyfl2";
 
@@ -38,6 +40,8 @@ pub struct Hello {
     pub horizon_ms: i64,
     /// Below how many ballots the public is shown no row.
     pub disclose_min: u64,
+    /// How messages are read.
+    pub format: FormatIdentity,
 }
 
 /// What process 0 has decided for this run.
@@ -79,6 +83,11 @@ impl Hello {
                 "--disclose-min",
                 &self.disclose_min.to_string(),
                 &other.disclose_min.to_string(),
+            ),
+            (
+                "--map or --time-zone",
+                &format!("{:?}", self.format),
+                &format!("{:?}", other.format),
             ),
         ]
         .into_iter()

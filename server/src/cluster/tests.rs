@@ -29,6 +29,7 @@ fn hello(process: usize, processes: usize) -> Hello {
         topic: "votes".to_string(),
         lateness_ms: 60_000,
         horizon_ms: 86_400_000,
+        format: Default::default(),
         disclose_min: 0,
     }
 }

@@ -142,6 +142,19 @@ pub enum BeginError {
         /// What was asked for.
         asked_ms: i64,
     },
+    /// Messages were read otherwise.
+    #[error(
+        "the checkpoints in {place} were made with {kept} and this start has {asked}: what a \
+         message says is decided as it is read; use the same, or start once with --recount"
+    )]
+    OtherFormat {
+        /// Where.
+        place: String,
+        /// How they were read.
+        kept: String,
+        /// How they would be read now.
+        asked: String,
+    },
     /// The log no longer has what comes next.
     #[error(
         "partition {partition} of '{topic}' begins at offset {first_offset} now, and the newest \
@@ -409,6 +422,14 @@ pub(super) fn check(
             place: place(),
             kept_ms: manifest.lateness_ms,
             asked_ms: lateness_ms,
+        });
+    }
+    let (kept, asked) = (&manifest.format_of_messages, &settings.hello.format);
+    if !kept.reads_like(asked) {
+        return Err(BeginError::OtherFormat {
+            place: place(),
+            kept: kept.to_string(),
+            asked: asked.to_string(),
         });
     }
     for kept in &manifest.partitions {

@@ -29,6 +29,7 @@ use utoipa::ToSchema;
 
 use crate::background;
 use crate::checkpoint::{Counts, Damaged, Place, Run};
+use crate::format::FormatIdentity;
 use crate::told::{self, Told};
 use part::Keeping;
 
@@ -131,6 +132,7 @@ pub(super) struct Settings {
     pub(super) topic_id: String,
     pub(super) key_fingerprint: String,
     pub(super) lateness_ms: i64,
+    pub(super) format: FormatIdentity,
     pub(super) next_number: u64,
     pub(super) runs: Vec<Run>,
     pub(super) damaged: Vec<Damaged>,

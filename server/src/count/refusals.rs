@@ -3,23 +3,18 @@
 //! What cannot be taken over at once waits here, and reading waits with it; a checkpoint waits
 //! until what lies before it is durable, so that nothing refused is lost with a crash.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use dataflow::engine::Position;
 
-use crate::source::{LogError, RefusedMessage, RefusedWriter};
+use crate::source::{LogError, RefusedMessage, RefusedWriter, WaitingMessage};
 
 /// See the module. Without a writer nothing is kept.
 pub(super) struct Refusals {
     writer: Option<Box<dyn RefusedWriter>>,
-    waiting: VecDeque<Waiting>,
-}
-
-struct Waiting {
-    partition: u32,
-    offset: i64,
-    reason: &'static str,
-    bytes: Option<Box<[u8]>>,
+    waiting: VecDeque<WaitingMessage>,
 }
 
 impl Refusals {
@@ -33,12 +28,7 @@ impl Refusals {
     /// Notes a message; in offset order for each partition.
     pub(super) fn note(&mut self, message: RefusedMessage<'_>) {
         if self.writer.is_some() {
-            self.waiting.push_back(Waiting {
-                partition: message.partition,
-                offset: message.offset,
-                reason: message.reason,
-                bytes: message.bytes.map(Box::from),
-            });
+            self.waiting.push_back(message.into());
         }
     }
 
@@ -56,13 +46,7 @@ impl Refusals {
             return Ok(());
         };
         while let Some(first) = self.waiting.front() {
-            let message = RefusedMessage {
-                partition: first.partition,
-                offset: first.offset,
-                reason: first.reason,
-                bytes: first.bytes.as_deref(),
-            };
-            match writer.put(message) {
+            match writer.put(first.message()) {
                 Ok(()) => {
                     self.waiting.pop_front();
                 }
@@ -85,13 +69,80 @@ impl Refusals {
         };
         let mut unsafe_from = writer.unsafe_from()?;
         for waiting in &self.waiting {
+            let waiting = waiting.message();
             let from = unsafe_from.entry(waiting.partition).or_insert(i64::MAX);
-            *from = (*from).min(waiting.offset);
+            *from = (*from).min(waiting.record.offset);
         }
         Ok(positions.iter().all(|position| {
             unsafe_from
                 .get(&position.partition)
                 .is_none_or(|from| *from >= position.next_offset)
         }))
+    }
+}
+
+/// How often a reason is logged.
+const SAY_EVERY: Duration = Duration::from_secs(60);
+
+/// Logs an example of the refused messages of each reason, once a minute; for all workers.
+#[derive(Debug, Default)]
+pub(super) struct RefusalLog {
+    reasons: Mutex<BTreeMap<&'static str, Said>>,
+}
+
+#[derive(Debug)]
+struct Said {
+    at: Instant,
+    /// How many of the reason came since.
+    unsaid: u64,
+}
+
+impl RefusalLog {
+    /// Logs a message, unless one of its reason was logged within the minute.
+    pub(super) fn say(&self, message: &RefusedMessage<'_>) {
+        let Some(others) = self.others(message.reason, Instant::now()) else {
+            return;
+        };
+        tracing::warn!(
+            reason = message.reason,
+            partition = message.partition,
+            offset = message.record.offset,
+            others,
+            "a message is refused: {}; the next of its reason is logged in a minute",
+            message.detail
+        );
+    }
+
+    /// How many were not logged since the last one that was; `None` if this one is not, either.
+    fn others(&self, reason: &'static str, now: Instant) -> Option<u64> {
+        // Counters stay whole whatever panics beside them.
+        let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = Said { at: now, unsaid: 0 };
+        let Some(said) = reasons.get_mut(reason) else {
+            reasons.insert(reason, fresh);
+            return Some(0);
+        };
+        if now < said.at + SAY_EVERY {
+            said.unsaid += 1;
+            return None;
+        }
+        Some(std::mem::replace(said, fresh).unsaid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_logged_once_a_minute() {
+        let (log, start) = (RefusalLog::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(log.others("bad_field", at(0)), Some(0));
+        assert_eq!(log.others("empty", at(1)), Some(0));
+        assert_eq!(log.others("bad_field", at(1)), None);
+        assert_eq!(log.others("bad_field", at(59)), None);
+        assert_eq!(log.others("bad_field", at(60)), Some(2));
+        assert_eq!(log.others("bad_field", at(119)), None);
     }
 }

@@ -17,6 +17,10 @@ const CEILING_EARLY_MS: u64 = 5_000;
 /// by one, so this lasts as long, and crashes in a row do not run away from the clock.
 const CEILING_TICKS: u64 = 1_000;
 
+/// How far behind the clock a tick may be. After a silence the ceiling is the one of before it, and
+/// a tick waits for a higher one: results would else be said to be of a time before their votes.
+const BEHIND_MS_MAX: u64 = 500;
+
 /// The shortest time between two ticks: what a vote waits at most, and how many frames a second a
 /// subscriber gets at most.
 const SPACING: Duration = Duration::from_millis(10);
@@ -32,7 +36,8 @@ pub(super) struct Ticker {
     ceiling: Ceiling,
     last: u64,
     last_at: Option<Instant>,
-    waits: bool,
+    /// The ceiling that is too low for the next tick.
+    too_low: Option<u64>,
 }
 
 impl Ticker {
@@ -42,7 +47,7 @@ impl Ticker {
             last: ceiling.durable(),
             ceiling,
             last_at: None,
-            waits: false,
+            too_low: None,
         }
     }
 
@@ -57,7 +62,10 @@ impl Ticker {
         let spaced = self.last_at.map_or(Duration::ZERO, |last_at| {
             spacing.saturating_sub(last_at.elapsed())
         });
-        if self.waits && self.ceiling.durable() <= self.last {
+        if self
+            .too_low
+            .is_some_and(|ceiling| self.ceiling.durable() <= ceiling)
+        {
             return spaced.max(CEILING_WAIT);
         }
         spaced
@@ -69,18 +77,51 @@ impl Ticker {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now_ms = now.map_or(0, |since| since.as_millis() as u64);
         let durable = self.ceiling.durable();
-        // A tick may be behind the clock for as long as a higher ceiling is on its way.
+        // A tick may be a little behind the clock while a higher ceiling is on its way.
         let tick = now_ms.min(durable).max(self.last + 1);
         if durable < (now_ms + CEILING_EARLY_MS).max(tick + CEILING_TICKS / 2) {
             let to = (now_ms + CEILING_AHEAD_MS).max(tick + CEILING_TICKS);
             self.ceiling.raise(to);
         }
-        self.waits = tick > durable;
-        if self.waits {
+        let is_too_low = tick > durable || durable + BEHIND_MS_MAX < now_ms;
+        self.too_low = is_too_low.then_some(durable);
+        if is_too_low {
             return None;
         }
         self.last = tick;
         self.last_at = Some(Instant::now());
         Some(tick)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::Place;
+
+    #[test]
+    fn a_tick_after_a_silence_is_of_its_own_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let text = directory.path().display().to_string();
+        let place = Place::open(&text, runtime.handle().clone()).unwrap();
+        let clock_ms = || {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+            since.as_millis() as u64
+        };
+        let a_minute_ago = clock_ms() - 60_000;
+        let (ceiling, _thread) = Ceiling::start(place, a_minute_ago, |_| ()).unwrap();
+        let mut ticker = Ticker::new(ceiling);
+        let until = Instant::now() + Duration::from_secs(10);
+        let tick = loop {
+            if let Some(tick) = ticker.next() {
+                break tick;
+            }
+            assert!(Instant::now() < until, "the ceiling does not rise");
+            std::thread::sleep(ticker.wait(false).min(Duration::from_millis(1)));
+        };
+        assert!(clock_ms() - tick < 1_000, "{} ms behind", clock_ms() - tick);
+        assert!(ticker.next().unwrap() > tick);
+        ticker.end();
     }
 }

@@ -251,12 +251,15 @@ impl<'a> Counter<'a> {
         }
     }
 
-    /// Looks for partitions that have come up since the start.
+    /// Looks for partitions that have come up since the start, and says which codes are unknown.
     fn look(&mut self) -> Result<(), CountError> {
         if self.reader.is_none() || self.looked_at.elapsed() < LOOK_EVERY {
             return Ok(());
         }
         self.looked_at = Instant::now();
+        if let Some(codes) = self.engine.take_unknown() {
+            self.shared.unknown.set(self.index, codes);
+        }
         for extent in self.mine(&self.shared.log.last_extents()) {
             if self.partitions.contains(&extent.partition) {
                 continue;
@@ -297,22 +300,32 @@ impl<'a> Counter<'a> {
             return Ok(());
         }
         let (engine, refusals) = (&mut self.engine, &mut self.refusals);
+        let refusal_log = &self.shared.refusal_log;
+        let in_seconds = engine.casts_in_seconds();
         let read = reader.poll(RECORDS_READ, &mut |partition, found| match found {
             Found::Record(record) => {
-                let (offset, bytes) = (record.offset, record.bytes);
-                let body = bytes.unwrap_or_default();
-                let taken = engine.take(partition, offset, record.log_time_ms, body);
+                let body = record.bytes.unwrap_or_default();
+                let taken = engine.take(partition, record.offset, record.log_time_ms, body);
                 if let Err(refusal) = taken {
-                    refusals.note(RefusedMessage {
+                    let message = RefusedMessage {
                         partition,
-                        offset,
+                        record,
                         reason: refusal.reason.as_str(),
-                        bytes,
-                    });
+                        detail: &refusal.detail,
+                    };
+                    refusal_log.say(&message);
+                    refusals.note(message);
                 }
             }
             Found::End { next_offset } => engine.skip_to(partition, next_offset),
         });
+        if engine.casts_in_seconds() > in_seconds {
+            self.shared.warnings.raise(
+                "times_in_seconds",
+                "votes come with times of January or February 1970, as if seconds were sent for \
+                 milliseconds: they are counted there; send milliseconds, or RFC 3339",
+            );
+        }
         match read {
             Ok(records) => {
                 self.more = records > 0;

@@ -4,14 +4,18 @@
 //! them computes anything.
 
 use bytes::Bytes;
-use dataflow::answer::{Elections, Locations, Results, Series, Windows};
+use dataflow::answer::{Contests, Elections, Locations, Results, Series, Windows};
 use dataflow::view::Unknown;
 use utoipa::IntoResponses;
 use warp::http::StatusCode;
-use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue};
+use warp::http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue,
+    VARY,
+};
 use warp::reply::Response;
 
 use super::etag;
+use super::files::takes_gzip;
 use super::problem::Problem;
 use super::query::Query;
 use super::server::State;
@@ -49,9 +53,21 @@ pub enum Failures {
     (status = 200, description = "Elections with contests and candidates", body = Elections),
     (status = 304, description = "Unchanged since the tick of `If-None-Match`"), Failures,
 ))]
-pub fn elections(state: &State, _: &Query, headers: &HeaderMap) -> Result<Response, Problem> {
+pub fn elections(state: &State, query: &Query, headers: &HeaderMap) -> Result<Response, Problem> {
+    query.only(&[])?;
     let tick = current(state)?;
     answer(&tick, Question::Elections, headers)
+}
+
+/// Counts all contests, without their places and times.
+#[utoipa::path(get, path = "/api/v1/contests", tag = "results", responses(
+    (status = 200, description = "The head of each contest, with its first two candidates", body = Contests),
+    (status = 304, description = "Unchanged since the tick of `If-None-Match`"), Failures,
+))]
+pub fn contests(state: &State, query: &Query, headers: &HeaderMap) -> Result<Response, Problem> {
+    query.only(&[])?;
+    let tick = current(state)?;
+    answer(&tick, Question::Contests, headers)
 }
 
 /// Counts and ranks one contest.
@@ -62,6 +78,7 @@ pub fn elections(state: &State, _: &Query, headers: &HeaderMap) -> Result<Respon
         (status = 304, description = "Unchanged since the tick of `If-None-Match`"), Failures,
 ))]
 pub fn results(state: &State, query: &Query, headers: &HeaderMap) -> Result<Response, Problem> {
+    query.only(&["contest"])?;
     let tick = current(state)?;
     let contest = contest(&tick, query)?;
     answer(&tick, Question::Results { contest }, headers)
@@ -79,6 +96,7 @@ pub fn results(state: &State, query: &Query, headers: &HeaderMap) -> Result<Resp
         (status = 304, description = "Unchanged since the tick of `If-None-Match`"), Failures,
 ))]
 pub fn locations(state: &State, query: &Query, headers: &HeaderMap) -> Result<Response, Problem> {
+    query.only(&["contest", "parent"])?;
     let tick = current(state)?;
     let contest = contest(&tick, query)?;
     let parent = query.text("parent")?.map(str::to_string);
@@ -97,6 +115,7 @@ pub fn locations(state: &State, query: &Query, headers: &HeaderMap) -> Result<Re
         (status = 304, description = "Unchanged since the tick of `If-None-Match`"), Failures,
 ))]
 pub fn windows(state: &State, query: &Query, headers: &HeaderMap) -> Result<Response, Problem> {
+    query.only(&["contest", "limit"])?;
     let tick = current(state)?;
     let contest = contest(&tick, query)?;
     let limit = query
@@ -117,6 +136,7 @@ pub fn windows(state: &State, query: &Query, headers: &HeaderMap) -> Result<Resp
         (status = 304, description = "Unchanged since the tick of `If-None-Match`"), Failures,
 ))]
 pub fn series(state: &State, query: &Query, headers: &HeaderMap) -> Result<Response, Problem> {
+    query.only(&["contest", "step"])?;
     let tick = current(state)?;
     let contest = contest(&tick, query)?;
     let step_ms = query.number("step", 1..=STEP_MS_MAX)?;
@@ -213,7 +233,36 @@ pub fn unknown(unknown: Unknown) -> Problem {
     }
 }
 
+/// What shared caches may do with results: one that many ask answers them all for a second, and
+/// asks again meanwhile. A browser asks each time.
+const SHARED: HeaderValue =
+    HeaderValue::from_static("public, max-age=0, s-maxage=1, stale-while-revalidate=4");
+
 fn answer(tick: &Tick, question: Question, headers: &HeaderMap) -> Result<Response, Problem> {
-    let body = tick.answer(question).map_err(unanswered)?;
-    Ok(tagged(JSON, body, tick.etag(), headers))
+    let tag = match question {
+        // Weak, since the answer names its tick, and all else is the register's.
+        Question::Elections => format!("W/\"{}\"", tick.snapshot().register_version()),
+        _ => tick.etag().to_string(),
+    };
+    let encoded = tick.answer(question).map_err(unanswered)?;
+    let gzip = encoded.is_worth_it() && takes_gzip(headers);
+    // Other bytes, so another tag.
+    let tag = match gzip {
+        true => format!("{}-gzip\"", tag.trim_end_matches('"')),
+        false => tag,
+    };
+    let body = match gzip {
+        _ if etag::matches(headers, &tag) => Bytes::new(),
+        true => encoded.gzip().clone(),
+        false => encoded.plain().clone(),
+    };
+    let mut response = tagged(JSON, body, &tag, headers);
+    let has_body = response.status().is_success();
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, SHARED);
+    headers.append(VARY, HeaderValue::from(ACCEPT_ENCODING));
+    if gzip && has_body {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    Ok(response)
 }

@@ -6,7 +6,7 @@ use warp::http::header::{HeaderMap, IF_NONE_MATCH};
 pub fn matches(headers: &HeaderMap, etag: &str) -> bool {
     headers.get_all(IF_NONE_MATCH).iter().any(|value| {
         let value = value.to_str().unwrap_or_default();
-        value.trim() == "*" || tags(value).any(|tag| tag == etag)
+        value.trim() == "*" || tags(value).any(|tag| tag == etag.trim_start_matches("W/"))
     })
 }
 

@@ -155,7 +155,7 @@ impl File {
 }
 
 /// Whether a request takes what is compressed.
-fn takes_gzip(headers: &HeaderMap) -> bool {
+pub fn takes_gzip(headers: &HeaderMap) -> bool {
     let given = headers.get_all(ACCEPT_ENCODING).iter();
     given
         .filter_map(|value| value.to_str().ok())

@@ -4,7 +4,9 @@
 //! Messages share the body's memory; nothing is copied but the rare voter id with an escape.
 
 use bytes::Bytes;
-use dataflow::wire;
+use dataflow::accept::{Foreseen, foresee};
+use dataflow::directory::Directory;
+use dataflow::wire::{Event, Format};
 
 use crate::source::Message;
 
@@ -19,48 +21,93 @@ pub struct Refused {
     pub detail: String,
 }
 
+/// What reading a body depends on besides its bytes.
+pub struct Reading<'a> {
+    /// How messages are read.
+    pub format: &'a Format,
+    /// The register in force; nothing before the first is.
+    pub directory: Option<&'a Directory>,
+    /// The time that the log would give the messages.
+    pub now_ms: i64,
+}
+
+/// The events of a body.
+#[derive(Debug, Default)]
+pub struct Events {
+    /// Each as a message.
+    pub messages: Vec<Message>,
+    /// What the register says of each; of voids nothing.
+    pub foreseen: Vec<Foreseen>,
+}
+
 /// A body that is one event, however it is spread over lines.
-pub fn one(body: &Bytes, now_ms: i64) -> Result<Vec<Message>, Refused> {
+pub fn one(reading: &Reading<'_>, body: &Bytes) -> Result<Events, Refused> {
     let event = trim(unmarked(body));
     if event.is_empty() {
         return Err(no_event());
     }
-    Ok(vec![message(body, event, 1, now_ms)?])
+    let mut events = Events::default();
+    reading.read(body, event, 1, &mut events)?;
+    Ok(events)
 }
 
 /// A body of events, one a line; blank lines are skipped.
-pub fn many(body: &Bytes, now_ms: i64) -> Result<Vec<Message>, Refused> {
+pub fn many(reading: &Reading<'_>, body: &Bytes) -> Result<Events, Refused> {
     // About the size of a vote; a guess too small costs a few doublings.
-    let mut messages = Vec::with_capacity(body.len() / 160 + 1);
+    let guess = body.len() / 160 + 1;
+    let mut events = Events {
+        messages: Vec::with_capacity(guess),
+        foreseen: Vec::with_capacity(guess),
+    };
     for (line, text) in (1..).zip(unmarked(body).split(|byte| *byte == b'\n')) {
         let event = trim(text);
         if !event.is_empty() {
-            messages.push(message(body, event, line, now_ms)?);
+            reading.read(body, event, line, &mut events)?;
         }
     }
-    if messages.is_empty() {
+    if events.messages.is_empty() {
         return Err(no_event());
     }
-    Ok(messages)
+    Ok(events)
 }
 
-fn message(body: &Bytes, event: &[u8], line: usize, now_ms: i64) -> Result<Message, Refused> {
-    let decoded = wire::decode(event, Some(now_ms)).map_err(|refusal| Refused {
-        line: Some(line),
-        reason: Some(refusal.reason.as_str()),
-        detail: format!("line {line}: {}", refusal.detail),
-    })?;
-    let voter = decoded.voter_id().as_bytes();
-    let within = body.as_ptr_range().contains(&voter.as_ptr());
-    let key = if within {
-        body.slice_ref(voter)
-    } else {
-        Bytes::copy_from_slice(voter)
-    };
-    Ok(Message {
-        key,
-        bytes: body.slice_ref(event),
-    })
+impl Reading<'_> {
+    /// Adds the event of a line.
+    fn read(
+        &self,
+        body: &Bytes,
+        event: &[u8],
+        line: usize,
+        events: &mut Events,
+    ) -> Result<(), Refused> {
+        let decoded = self.format.decode(event, Some(self.now_ms));
+        let decoded = decoded.map_err(|refusal| Refused {
+            line: Some(line),
+            reason: Some(refusal.reason.as_str()),
+            detail: format!("line {line}: {}", refusal.detail),
+        })?;
+        let voter = decoded.voter_id().as_bytes();
+        let within = body.as_ptr_range().contains(&voter.as_ptr());
+        let key = if within {
+            body.slice_ref(voter)
+        } else {
+            Bytes::copy_from_slice(voter)
+        };
+        events.foreseen.push(self.foresee(&decoded));
+        events.messages.push(Message {
+            key,
+            bytes: body.slice_ref(event),
+        });
+        Ok(())
+    }
+
+    fn foresee(&self, event: &Event<'_>) -> Foreseen {
+        match (event, self.directory) {
+            // Who is on the roll is known to the workers only.
+            (Event::Cast(cast), Some(directory)) => foresee(cast, self.now_ms, |_| true, directory),
+            _ => Foreseen::default(),
+        }
+    }
 }
 
 fn no_event() -> Refused {
@@ -93,6 +140,25 @@ mod tests {
         format!(r#"{{"vote_id":"1","voter_id":"{voter}","candidate_id":"a"}}"#)
     }
 
+    fn one(body: &Bytes) -> Result<Vec<Message>, Refused> {
+        reading(|reading| super::one(reading, body))
+    }
+
+    fn many(body: &Bytes) -> Result<Vec<Message>, Refused> {
+        reading(|reading| super::many(reading, body))
+    }
+
+    fn reading(
+        read: impl FnOnce(&Reading<'_>) -> Result<Events, Refused>,
+    ) -> Result<Vec<Message>, Refused> {
+        let reading = Reading {
+            format: &Format::default(),
+            directory: None,
+            now_ms: NOW_MS,
+        };
+        read(&reading).map(|events| events.messages)
+    }
+
     fn keys(read: Result<Vec<Message>, Refused>) -> Result<Vec<String>, (Option<usize>, String)> {
         let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
         read.map(|messages| messages.iter().map(|message| text(&message.key)).collect())
@@ -104,7 +170,7 @@ mod tests {
             .map(|keys| keys.iter().map(|key| key.to_string()).collect::<Vec<_>>())
             .map_err(|(line, reason)| (line, reason.to_string()));
         assert_eq!(
-            keys(many(&Bytes::from(body.to_string()), NOW_MS)),
+            keys(many(&Bytes::from(body.to_string()))),
             expected,
             "{body}"
         );
@@ -143,7 +209,7 @@ mod tests {
     #[test]
     fn one_event_may_be_spread_over_lines() {
         let spread = vote("a").replace(',', ",\n\t");
-        let read = |body: &str| keys(one(&Bytes::from(body.to_string()), NOW_MS));
+        let read = |body: &str| keys(one(&Bytes::from(body.to_string())));
         assert_eq!(read(&format!("\n{spread}\n")), Ok(vec!["a".to_string()]));
         assert_eq!(read(" "), Err((None, "none".to_string())));
         let two = format!("{}\n{}", vote("a"), vote("b"));
@@ -155,11 +221,11 @@ mod tests {
     fn a_byte_order_mark_before_a_body_means_nothing() {
         let (a, b) = (vote("a"), vote("b"));
         let body = Bytes::from(format!("\u{feff}{a}\n{b}"));
-        let messages = many(&body, NOW_MS).expect("two events");
+        let messages = many(&body).expect("two events");
         assert_eq!(messages[0].bytes, a.as_bytes());
         assert_eq!(messages[1].bytes, b.as_bytes());
         let body = Bytes::from(format!("\u{feff}\r\n{a}"));
-        assert_eq!(one(&body, NOW_MS).expect("an event")[0].bytes, a.as_bytes());
+        assert_eq!(one(&body).expect("an event")[0].bytes, a.as_bytes());
         // Once, and only there.
         let malformed = (Some(1), "malformed_json");
         check(&format!("\u{feff}\u{feff}{a}"), Err(malformed));
@@ -173,7 +239,7 @@ mod tests {
     #[test]
     fn messages_are_the_lines_unchanged() {
         let body = Bytes::from(format!("  {}  \n", vote("a")));
-        let messages = many(&body, NOW_MS).expect("an event");
+        let messages = many(&body).expect("an event");
         assert_eq!(messages[0].bytes, vote("a").as_bytes());
     }
 }

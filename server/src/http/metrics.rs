@@ -16,6 +16,7 @@ use super::problem::Problem;
 use super::query::Query;
 use super::server::State;
 use super::status;
+use crate::source::wall_ms;
 
 /// Edges of the publishing time's histogram, in seconds.
 const PUBLISH_SECONDS: [f64; 8] = [1e-5, 1e-4, 5e-4, 1e-3, 5e-3, 1e-2, 5e-2, 0.25];
@@ -48,6 +49,8 @@ pub struct Metrics {
     pub votes_stored: Counter,
     /// Frames handed to subscribers.
     pub frames_sent: Counter,
+    /// Their bytes, as they are sent.
+    pub stream_bytes_sent: Counter,
     /// Streams that are open.
     pub streams_open: Gauge,
     /// Subscribers that took nothing for too long and were dropped.
@@ -65,6 +68,7 @@ impl Default for Metrics {
         Metrics {
             votes_stored: counter!("tallyflow_votes_stored_total"),
             frames_sent: counter!("tallyflow_frames_sent_total"),
+            stream_bytes_sent: counter!("tallyflow_stream_bytes_sent_total"),
             streams_open: gauge!("tallyflow_streams_open"),
             streams_dropped: counter!("tallyflow_streams_dropped_total"),
             answers_cut: counter!("tallyflow_answers_cut_total"),
@@ -111,6 +115,9 @@ fn read_tick(state: &State) {
             .set(partition.next_offset as f64);
     }
     gauge!("tallyflow_log_reachable").set(f64::from(u8::from(operations.log.error.is_none())));
+    let stall = operations.stall.as_ref();
+    let stalled_ms = stall.map_or(0, |stall| (wall_ms() - stall.since_ms).max(0));
+    gauge!("tallyflow_stalled_seconds").set(stalled_ms as f64 / 1000.0);
     gauge!("tallyflow_encoded_bytes").set(state.publisher.budget().used() as f64);
     gauge!("tallyflow_ready").set(f64::from(u8::from(state.publisher.is_ready())));
     let Some(tick) = tick else {
@@ -164,6 +171,10 @@ fn describe() {
         "frames handed to subscribers"
     );
     describe_counter!(
+        "tallyflow_stream_bytes_sent_total",
+        "bytes of frames handed to subscribers, compressed where they take that"
+    );
+    describe_counter!(
         "tallyflow_streams_dropped_total",
         "subscribers dropped for taking nothing"
     );
@@ -183,6 +194,14 @@ fn describe() {
     describe_gauge!("tallyflow_connections_open", "open connections");
     describe_gauge!("tallyflow_tick", "the newest tick, milliseconds since 1970");
     describe_gauge!("tallyflow_ready", "1 once results are served");
+    describe_gauge!(
+        "tallyflow_stalled_seconds",
+        "for how long results stand still though there is something to count; 0 if they do not"
+    );
+    describe_gauge!(
+        "tallyflow_log_reachable",
+        "1 while the log of the votes can be reached"
+    );
     describe_gauge!("tallyflow_messages", "messages by outcome");
     describe_gauge!(
         "tallyflow_lag",

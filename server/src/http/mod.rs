@@ -12,7 +12,7 @@ pub use error::HttpError;
 pub use operations::Deployment;
 pub use server::{Parts, serve};
 pub use settings::{Limits, Origins, Settings, networks};
-pub use status::{Demo, OperatingFacts, PartitionExtent, StatusSource};
+pub use status::{Demo, OperatingFacts, PartitionExtent, StatusSource, lag};
 
 mod answers;
 mod body;
@@ -31,6 +31,7 @@ mod network;
 mod open_files;
 mod openapi;
 mod operations;
+mod own_files;
 mod places;
 mod problem;
 mod query;

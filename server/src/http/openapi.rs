@@ -25,7 +25,7 @@ static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| json(&document()));
 #[openapi(
     info(title = "tallyflow", description = "Counts votes while they are being cast."),
     paths(
-        answers::elections, answers::results, answers::locations, answers::windows,
+        answers::elections, answers::contests, answers::results, answers::locations, answers::windows,
         answers::series, stream::stream, status::status, operations::operations, votes::post, status::healthz,
         status::readyz, metrics::metrics, openapi,
     ),

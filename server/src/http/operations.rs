@@ -17,6 +17,7 @@ use super::server::State;
 use crate::publish::json;
 use crate::sink::{SinkState, SinkStatus};
 use crate::told::{self, Told};
+use crate::unknown::UnknownRow;
 
 /// Where the parts of this installation are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
@@ -64,6 +65,9 @@ pub struct Operations {
     #[serde(serialize_with = "told::full")]
     #[schema(value_type = Option<String>)]
     pub register_error: Option<Told>,
+    /// The most frequent codes of votes that the register does not know, twenty at most, of the
+    /// voters that this process counts.
+    pub unknown: Vec<UnknownRow>,
 }
 
 /// What is wrong with checkpoints.
@@ -112,8 +116,9 @@ impl From<SinkStatus> for SinkError {
         (status = 401, description = "The token is missing or wrong", body = Problem,
          content_type = "application/problem+json"),
 ))]
-pub fn operations(state: &State, _: &Query, headers: &HeaderMap) -> Result<Response, Problem> {
+pub fn operations(state: &State, query: &Query, headers: &HeaderMap) -> Result<Response, Problem> {
     rules::authorize(&state.token, headers)?;
+    query.only(&[])?;
     let facts = state.status.operations();
     let tick = state.publisher.latest();
     let snapshot = tick.as_ref().map(|tick| tick.snapshot());
@@ -131,6 +136,7 @@ pub fn operations(state: &State, _: &Query, headers: &HeaderMap) -> Result<Respo
         }),
         sinks: facts.sinks.into_iter().map(SinkError::from).collect(),
         register_error: facts.register_error,
+        unknown: facts.unknown.most_frequent(),
     };
     Ok(answers::fresh(JSON, json(&operations)))
 }

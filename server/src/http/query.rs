@@ -1,10 +1,12 @@
 //! Query parameters: pairs of text come in, checked values go out.
 //!
-//! Unknown names are ignored; a bad value, or a known name twice, is a problem that names it.
+//! An unknown name, a bad value, or a known name twice is a problem that names it.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
+
+use warp::http::StatusCode;
 
 use super::problem::Problem;
 
@@ -12,7 +14,35 @@ use super::problem::Problem;
 #[derive(Clone, Debug, Default)]
 pub struct Query(pub Vec<(String, String)>);
 
+/// How much of an unknown name is repeated.
+const NAME_CHARS_MAX: usize = 40;
+
 impl Query {
+    /// Refuses parameters that a route does not have: whoever asks for something must not get
+    /// something else.
+    pub fn only(&self, known: &[&'static str]) -> Result<(), Problem> {
+        let unknown = self
+            .0
+            .iter()
+            .find(|(given, _)| !known.contains(&given.as_str()));
+        let Some((given, _)) = unknown else {
+            return Ok(());
+        };
+        let given: String = given.chars().take(NAME_CHARS_MAX).collect();
+        let there_are = match known {
+            [] => "it takes none".to_string(),
+            known => format!("it takes {}", known.join(", ")),
+        };
+        let detail = format!("this route has no parameter '{given}': {there_are}");
+        let title = "a query parameter is unknown";
+        Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "unknown-parameter",
+            title,
+            detail,
+        ))
+    }
+
     /// A parameter as text; the empty text is as good as none.
     pub fn text(&self, name: &'static str) -> Result<Option<&str>, Problem> {
         let mut values = self.0.iter().filter(|(given, _)| given == name);
@@ -67,7 +97,29 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_checked_and_unknown_names_ignored() {
+    fn unknown_names_are_named() {
+        let query = |name: &str| {
+            Query(vec![
+                ("contest".into(), "m".into()),
+                (name.into(), "".into()),
+            ])
+        };
+        assert!(query("limit").only(&["contest", "limit"]).is_ok());
+        let problem = query("Limit")
+            .only(&["contest", "limit"])
+            .expect_err("unknown");
+        assert_eq!(problem.status, 400);
+        assert!(problem.detail.contains("'Limit'"), "{}", problem.detail);
+        assert!(
+            problem.detail.contains("contest, limit"),
+            "{}",
+            problem.detail
+        );
+        assert!(Query::default().only(&[]).is_ok());
+    }
+
+    #[test]
+    fn numbers_are_checked() {
         assert_eq!(limit(&[]), Ok(None));
         assert_eq!(limit(&[("other", "x"), ("limit", "")]), Ok(None));
         assert_eq!(limit(&[("limit", "1")]), Ok(Some(1)));

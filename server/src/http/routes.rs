@@ -9,7 +9,7 @@ use warp::{Filter, Rejection};
 use super::problem::Problem;
 use super::query::Query;
 use super::server::{Arrival, State};
-use super::{answers, files, metrics, openapi, operations, status, stream, votes};
+use super::{answers, files, metrics, openapi, operations, own_files, status, stream, votes};
 
 /// The routes as one filter.
 pub type Api = BoxedFilter<(Response,)>;
@@ -37,8 +37,9 @@ const fn read(path: &'static str) -> Route {
 }
 
 /// Every route but the files of the page.
-pub const ROUTES: [Route; 13] = [
+pub const ROUTES: [Route; 14] = [
     read("/api/v1/elections"),
+    read("/api/v1/contests"),
     read("/api/v1/results"),
     read("/api/v1/locations"),
     read("/api/v1/windows"),
@@ -68,7 +69,8 @@ impl Route {
     /// The route of a path.
     pub fn of(path: &str) -> Option<&'static Route> {
         let route = ROUTES.iter().find(|route| route.path == path);
-        route.or_else(|| files::exists(path).then_some(&FILES))
+        let is_file = || path.starts_with(own_files::FOLDER) || files::exists(path);
+        route.or_else(|| is_file().then_some(&FILES))
     }
 
     /// Whether the route knows a method.
@@ -93,6 +95,11 @@ pub fn api(state: State) -> Api {
         warp::path!("api" / "v1" / "elections").boxed(),
         answers::elections,
     )
+    .or(question(
+        warp::path!("api" / "v1" / "contests").boxed(),
+        answers::contests,
+    ))
+    .unify()
     .or(question(
         warp::path!("api" / "v1" / "results").boxed(),
         answers::results,
@@ -185,15 +192,41 @@ fn voting(state: &State) -> Api {
 
 fn page(state: &State) -> Api {
     let state = state.clone();
-    let answer = move |path: warp::path::FullPath, headers| match path.as_str() {
-        "/" | "/index.html" => state.front.answer(&state, &headers),
-        path => respond(files::file(path, &headers)),
+    let answer = move |path: warp::path::FullPath, headers: HeaderMap| {
+        let state = state.clone();
+        async move {
+            match path.as_str() {
+                "/" | "/index.html" => state.front.answer(&state, &headers),
+                path if path.starts_with(own_files::FOLDER) => {
+                    respond(own_file(state, path.to_string(), headers).await)
+                }
+                path => respond(files::file(path, &headers)),
+            }
+        }
     };
     warp::path::full()
         .and(warp::get())
         .and(warp::header::headers_cloned())
-        .map(answer)
+        .then(answer)
         .boxed()
+}
+
+/// A file of the operator, read where it holds up no other request.
+async fn own_file(state: State, path: String, headers: HeaderMap) -> Result<Response, Problem> {
+    let Some(directory) = state.settings.files.clone() else {
+        let detail = "the service was started without --files";
+        return Err(Problem::not_found(
+            "unknown-file",
+            "there is no such file",
+            detail,
+        ));
+    };
+    let budget = state.publisher.budget().clone();
+    let read = move || own_files::answer(&directory, &path, &headers, &budget);
+    match tokio::task::spawn_blocking(read).await {
+        Ok(answer) => answer,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
 }
 
 fn query() -> impl Filter<Extract = (Query,), Error = Rejection> + Copy {

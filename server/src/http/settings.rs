@@ -4,8 +4,11 @@
 //! its limit here.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use dataflow::wire::Format;
 use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpSocket};
 
@@ -36,6 +39,12 @@ pub struct Settings {
     pub frames: Origins,
     /// The log's topic, as `offsets` name it.
     pub topic: String,
+    /// After how long results that stand still are no service any more.
+    pub stale_after: Duration,
+    /// Where the operator's own files are.
+    pub files: Option<PathBuf>,
+    /// How messages are read.
+    pub format: Arc<Format>,
     /// What strangers cannot exceed.
     pub limits: Limits,
 }
@@ -116,6 +125,9 @@ impl Default for Settings {
             cors: Origins::None,
             frames: Origins::None,
             topic: "votes".to_string(),
+            stale_after: Duration::from_secs(30),
+            files: None,
+            format: Arc::default(),
             limits: Limits::default(),
         }
     }

@@ -18,10 +18,12 @@ use super::problem::Problem;
 use super::query::Query;
 use super::server::State;
 use crate::count::CheckpointStatus;
+use crate::feed::Stall;
 use crate::publish::{Progress, Publisher, Tick, json};
 use crate::sink::SinkStatus;
-use crate::source::Health;
+use crate::source::{Health, wall_ms};
 use crate::told::Told;
+use crate::unknown::UnknownCodes;
 use crate::warnings::Warning;
 
 /// Where the operating facts come from.
@@ -48,8 +50,12 @@ pub struct OperatingFacts {
     pub checkpoint: Option<CheckpointStatus>,
     /// Where results are written besides here.
     pub sinks: Vec<SinkStatus>,
+    /// Which codes of votes the register does not know; not for everybody.
+    pub unknown: UnknownCodes,
     /// What an operator should know and that changes no count.
     pub warnings: Vec<Warning>,
+    /// Since when results stand still, and why; nothing while they do not.
+    pub stall: Option<Stall>,
     /// Why the register that was last seen is not in force.
     pub register_error: Option<Told>,
     /// The demo, where this is one.
@@ -102,6 +108,8 @@ pub struct Status {
     pub totals: Totals,
     /// By topic and partition.
     pub partitions: Vec<PartitionStatus>,
+    /// Whether results follow what comes in.
+    pub publishing: Publishing,
     /// Why the log cannot be reached; null while it can. Results are served all the same.
     pub log_error: Option<String>,
     /// Since when it cannot, as an instant.
@@ -116,6 +124,24 @@ pub struct Status {
     pub register_error: Option<String>,
     /// The demo, where this is one.
     pub demo: Option<Demo>,
+}
+
+/// Whether results follow what comes in.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Publishing {
+    /// Since when results stand still, as an instant; null while they do not.
+    pub stalled_since: Option<String>,
+    /// Why; null while they do not.
+    pub reason: Option<String>,
+}
+
+impl Publishing {
+    fn of(stall: Option<Stall>) -> Publishing {
+        Publishing {
+            stalled_since: stall.as_ref().map(|stall| format_rfc3339(stall.since_ms)),
+            reason: stall.map(|stall| stall.reason.public),
+        }
+    }
 }
 
 /// One partition in `/status`.
@@ -169,7 +195,8 @@ pub fn lag(source: &dyn StatusSource, publisher: &Publisher) -> i64 {
 #[utoipa::path(get, path = "/api/v1/status", tag = "operation", responses(
     (status = 200, description = "Totals over everything at a tick, and operating facts", body = Status),
 ))]
-pub fn status(state: &State, _: &Query, _: &HeaderMap) -> Result<Response, Problem> {
+pub fn status(state: &State, query: &Query, _: &HeaderMap) -> Result<Response, Problem> {
+    query.only(&[])?;
     let operations = state.status.operations();
     let tick = state.publisher.latest();
     let ready = state.publisher.is_ready();
@@ -186,6 +213,7 @@ pub fn status(state: &State, _: &Query, _: &HeaderMap) -> Result<Response, Probl
         progress: (!ready).then(|| Progress::clone(&state.publisher.progress())),
         totals: snapshot.map(|it| it.totals()).unwrap_or_default(),
         partitions,
+        publishing: Publishing::of(operations.stall),
         log_error: operations.log.error.map(|told| told.public),
         log_error_since: operations.log.since_ms.map(format_rfc3339),
         checkpoint: operations.checkpoint,
@@ -212,7 +240,8 @@ pub fn healthz(_: &State, _: &Query, _: &HeaderMap) -> Result<Response, Problem>
 /// Says whether results are served.
 #[utoipa::path(get, path = "/readyz", tag = "operation", responses(
     (status = 200, description = "Results are served", body = String, content_type = "text/plain"),
-    (status = 503, description = "Catching up after a start, with progress", body = Problem,
+    (status = 503, description = "Catching up after a start, with progress; or results have stood \
+        still for longer than --stale-after", body = Problem,
      content_type = "application/problem+json"),
 ))]
 pub fn readyz(state: &State, _: &Query, _: &HeaderMap) -> Result<Response, Problem> {
@@ -220,6 +249,12 @@ pub fn readyz(state: &State, _: &Query, _: &HeaderMap) -> Result<Response, Probl
         return Err(Problem::catching_up(&state.publisher.progress()));
     }
     let operations = state.status.operations();
+    if let Some(stall) = &operations.stall
+        && wall_ms() - stall.since_ms > state.settings.stale_after.as_millis() as i64
+    {
+        let title = "results stand still";
+        return Err(Problem::busy("stalled", title, &stall.reason));
+    }
     let tick_error = operations.checkpoint.and_then(|it| it.tick_error);
     let text = match operations.log.error.or(tick_error) {
         None => "ready\n".to_string(),

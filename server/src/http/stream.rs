@@ -12,18 +12,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dataflow::answer::StreamSnapshot;
+use dataflow::view::Views;
 use tokio::sync::watch;
-use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use warp::http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName,
+    HeaderValue, VARY,
+};
 use warp::reply::Response;
 
 use super::answers::{self, Failures};
+use super::files::takes_gzip;
 use super::problem::Problem;
 use super::query::Query;
 use super::server::{Arrival, State};
 use super::status::StatusSource;
 use crate::publish::Publisher;
 use group::{Group, Key};
-use subscriber::{Place, Start};
+use subscriber::{Coding, Place, Start};
 
 pub use frame::{Alive, Reset};
 
@@ -97,7 +102,8 @@ impl Streams {
         let Some(tick) = self.publisher.current() else {
             return Err(Problem::catching_up(&self.publisher.progress()));
         };
-        let group = Arc::new(Group::new(key.clone(), tick.number()));
+        let budget = self.publisher.budget().clone();
+        let group = Arc::new(Group::new(key.clone(), tick.number(), budget));
         let beats = group.beats();
         groups.insert(key, group.clone());
         tokio::spawn(group.clone().run(self.clone()));
@@ -134,6 +140,8 @@ impl Drop for Seat {
 #[utoipa::path(get, path = "/api/v1/stream", tag = "results",
     params(
         ("contest" = Option<String>, Query, description = "The contest; the default if absent"),
+        ("views" = Option<String>, Query, description = "Which parts, separated by commas: \
+            results, locations, windows; all if absent"),
         ("interval_ms" = Option<u64>, Query, maximum = 60000,
          description = "At most one change in so many milliseconds, rounded up to 100, 200, 500, \
             1000, 2000, 5000, 10000, 20000, 30000 or 60000; 0, every tick, if absent"),
@@ -152,30 +160,68 @@ pub fn stream(
     query: &Query,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
+    query.only(&["contest", "views", "interval_ms", "after"])?;
     let tick = answers::current(state)?;
     let contest: Arc<str> = answers::contest(&tick, query)?.into();
+    let views = views(query)?;
     let interval = interval(query)?;
     let start = start(query, headers)?;
     let seat = state.streams.sit()?;
-    let (group, beats) = state.streams.join(Key { contest, interval })?;
+    let (group, beats) = state.streams.join(Key {
+        part: (contest, views),
+        interval,
+    })?;
     let place = Place {
         group,
         beats,
         _seat: seat,
         metrics: state.metrics.clone(),
     };
-    let body = subscriber::frames(place, state.publisher.clone(), start)?;
+    let gzip = takes_gzip(headers);
+    let coding = match gzip {
+        true => Coding::Gzip(None),
+        false => Coding::Plain,
+    };
+    let body = subscriber::frames(place, state.publisher.clone(), start, coding)?;
     arrival.connection.set_streaming(true);
     let mut response = warp::Reply::into_response(warp::reply::stream(body));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(VARY, HeaderValue::from(ACCEPT_ENCODING));
+    if gzip {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
     // Proxies of nginx' kind hold answers back unless told not to.
     headers.insert(
         HeaderName::from_static("x-accel-buffering"),
         HeaderValue::from_static("no"),
     );
     Ok(response)
+}
+
+/// The parts that are asked for: all by default.
+fn views(query: &Query) -> Result<Views, Problem> {
+    let Some(asked) = query.text("views")? else {
+        return Ok(Views::ALL);
+    };
+    let mut views = Views {
+        results: false,
+        locations: false,
+        windows: false,
+    };
+    for view in asked.split(',') {
+        match view.trim() {
+            "results" => views.results = true,
+            "locations" => views.locations = true,
+            "windows" => views.windows = true,
+            _ => {
+                let detail = "'views' is a list of results, locations and windows";
+                return Err(Problem::parameter("views", detail));
+            }
+        }
+    }
+    Ok(views)
 }
 
 /// The interval that there is for the one that is asked for: no change comes sooner than that.

@@ -6,9 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::{Buf, Bytes};
+use dataflow::accept::{Aside, Foreseen};
+use dataflow::wire::Format;
 use futures_util::Stream;
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
@@ -19,12 +22,12 @@ use warp::reply::Response;
 
 use super::answers::JSON;
 use super::body::{self, Body};
-use super::lines::{self, Refused};
+use super::lines::{self, Events, Reading, Refused};
 use super::problem::Problem;
 use super::rules::{self, Form};
 use super::server::{Arrival, State};
-use crate::publish::json;
-use crate::source::{Appended, LogError, Message};
+use crate::publish::{Tick, json};
+use crate::source::{Appended, LogError};
 use crate::told::chain;
 
 /// Bodies up to here are decoded where they arrive, in some tens of microseconds; larger ones
@@ -39,6 +42,20 @@ pub struct Stored {
     /// By `topic/partition`, the offset after the last of them: they are counted once the
     /// results' `offsets` reach these.
     pub offsets: BTreeMap<String, i64>,
+    /// By event: why the register in force would not let it count; null where it does, and of
+    /// voids. Whether other events of the voter, or the roll, let it count is not asked.
+    pub would_be: Vec<Option<WouldBe>>,
+    /// Of a single event, what that means; absent where there is nothing to say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<&'static str>,
+}
+
+/// What would become of an event.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WouldBe {
+    /// The reason for which it is set aside until the register lets it count.
+    #[schema(value_type = String)]
+    pub set_aside: &'static str,
 }
 
 /// Why nothing was stored, or perhaps not all.
@@ -107,7 +124,10 @@ where
         }
     };
     let now_ms = state.writer.now_ms().map_err(unstored)?;
-    let messages = decode(form, read.bytes.clone(), now_ms).await?;
+    let format = Arc::clone(&state.settings.format);
+    let tick = state.publisher.latest();
+    let events = decode((format, tick), form, read.bytes.clone(), now_ms).await?;
+    let Events { messages, foreseen } = events;
     let count = messages.len() as u64;
     let appended = state
         .writer
@@ -115,7 +135,7 @@ where
         .await
         .map_err(unstored)?;
     state.metrics.votes_stored.increment(count);
-    Ok(accepted(&state.settings.topic, appended))
+    Ok(accepted(&state.settings.topic, appended, &foreseen))
 }
 
 /// Reads the body of a request that may write. Its place among those that write is taken when the
@@ -155,11 +175,23 @@ fn memory_full() -> Problem {
     Problem::new(status, "memory-full", title, detail).retry_after(30)
 }
 
-async fn decode(form: Form, body: Bytes, now_ms: i64) -> Result<Vec<Message>, Problem> {
+async fn decode(
+    (format, tick): (Arc<Format>, Option<Arc<Tick>>),
+    form: Form,
+    body: Bytes,
+    now_ms: i64,
+) -> Result<Events, Problem> {
     let inline = body.len() <= INLINE_BYTES_MAX;
-    let read = move || match form {
-        Form::One => lines::one(&body, now_ms),
-        Form::Lines => lines::many(&body, now_ms),
+    let read = move || {
+        let reading = Reading {
+            format: &format,
+            directory: tick.as_ref().map(|tick| &**tick.snapshot().directory()),
+            now_ms,
+        };
+        match form {
+            Form::One => lines::one(&reading, &body),
+            Form::Lines => lines::many(&reading, &body),
+        }
     };
     let decoded = if inline {
         read()
@@ -172,13 +204,18 @@ async fn decode(form: Form, body: Bytes, now_ms: i64) -> Result<Vec<Message>, Pr
     decoded.map_err(refused)
 }
 
-fn accepted(topic: &str, appended: Appended) -> Response {
+fn accepted(topic: &str, appended: Appended, foreseen: &[Foreseen]) -> Response {
     let offsets = appended.next_offsets.iter();
     let stored = Stored {
         stored: appended.stored,
         offsets: offsets
             .map(|(partition, next)| (format!("{topic}/{partition}"), *next))
             .collect(),
+        would_be: foreseen.iter().map(WouldBe::of).collect(),
+        message: match foreseen {
+            [one] => message(one),
+            _ => None,
+        },
     };
     let mut response = Response::new(json(&stored).into());
     *response.status_mut() = StatusCode::ACCEPTED;
@@ -186,6 +223,41 @@ fn accepted(topic: &str, appended: Appended) -> Response {
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+impl WouldBe {
+    fn of(foreseen: &Foreseen) -> Option<WouldBe> {
+        let set_aside = foreseen.aside?.as_str();
+        Some(WouldBe { set_aside })
+    }
+}
+
+/// What is foreseen, for people.
+fn message(foreseen: &Foreseen) -> Option<&'static str> {
+    match foreseen.aside {
+        None if foreseen.is_alone => Some(
+            "every vote counts in this contest, but one without a vote_id or a timestamp of its \
+             own counts once a voter: another like it is a copy",
+        ),
+        None => None,
+        Some(Aside::UnknownContest) => Some(
+            "stored, but set aside: the register has no contest of that id, or none is named and \
+             there is no default",
+        ),
+        Some(Aside::UnknownCandidate) => {
+            Some("stored, but set aside: no such candidate stands in the contest")
+        }
+        Some(Aside::UnknownLocation) => Some(
+            "stored, but set aside: the location is missing, or unknown, or no leaf, or the \
+             election has none",
+        ),
+        Some(Aside::UnknownVoter) => {
+            Some("stored, but set aside: the voter is not on the election's roll")
+        }
+        Some(Aside::OutsideHours) => {
+            Some("stored, but set aside: its time is before the opening, or at or after the close")
+        }
+    }
 }
 
 fn refused(refused: Refused) -> Problem {

@@ -17,7 +17,7 @@ use bytes::Bytes;
 const ENCODED_BYTES_MAX: usize = 192 << 20;
 
 /// A handle on the memory; clones share it.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Budget {
     bytes_max: usize,
     used: Arc<AtomicUsize>,

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dataflow::answer::StreamSnapshot;
-use dataflow::view::{Parent, Snapshot, Unknown};
+use dataflow::view::{Parent, Snapshot, Unknown, Views};
 use serde::Serialize;
 
 use super::budget::{Budget, Full};
+use super::encoded::Encoded;
 use super::once::Once;
 
 /// The most encoded answers, and as many changes, that a tick keeps: enough for the usual
@@ -25,6 +26,8 @@ const KEPT_BYTES_MAX: usize = 16 << 20;
 pub enum Question {
     /// All elections.
     Elections,
+    /// The heads of all contests.
+    Contests,
     /// A contest's counts and ranking.
     Results {
         /// The contest.
@@ -79,20 +82,23 @@ pub struct Tick {
     snapshot: Arc<Snapshot>,
     etag: String,
     budget: Budget,
-    answers: Once<Question, Result<Bytes, Unanswered>>,
-    /// What a stream begins with, by contest.
-    beginnings: Once<Arc<str>, Result<Bytes, Unanswered>>,
-    /// Changes up to this tick, by contest and the tick before them.
-    deltas: Once<(Arc<str>, u64), Delta>,
+    answers: Once<Question, Result<Encoded, Unanswered>>,
+    /// What a stream begins with.
+    beginnings: Once<Part, Result<Encoded, Unanswered>>,
+    /// Changes up to this tick, by the tick before them.
+    deltas: Once<(Part, u64), Delta>,
 }
 
-/// The way from an earlier tick to this one, in one contest.
+/// What a stream is of: the parts of a contest.
+pub type Part = (Arc<str>, Views);
+
+/// The way from an earlier tick to this one, in a part of a contest.
 #[derive(Clone, Debug)]
 pub enum Delta {
     /// Nothing changed.
     Nothing,
     /// The encoded change.
-    Frame(Bytes),
+    Frame(Encoded),
     /// It cannot be told from here, for this reason; begin again from the snapshot.
     Lost(&'static str),
 }
@@ -106,7 +112,7 @@ impl Tick {
             answers: Once::new(ENCODED_MAX, KEPT_BYTES_MAX, weigh_answer),
             beginnings: Once::new(ENCODED_MAX, KEPT_BYTES_MAX, weigh_answer),
             deltas: Once::new(ENCODED_MAX, KEPT_BYTES_MAX, |delta| match delta {
-                Delta::Frame(frame) => Some(frame.len()),
+                Delta::Frame(frame) => Some(frame.plain().len()),
                 Delta::Nothing => Some(0),
                 // Anybody may come from any tick; that takes no place either.
                 Delta::Lost(_) => None,
@@ -130,8 +136,8 @@ impl Tick {
     }
 
     /// The answer to a question as JSON, encoded once.
-    pub fn answer(&self, question: Question) -> Result<Bytes, Unanswered> {
-        let make = || self.budget.make(|| Ok(self.encode(&question)?));
+    pub fn answer(&self, question: Question) -> Result<Encoded, Unanswered> {
+        let make = || self.counted(|| Ok(self.encode(&question)?));
         self.answers.get_or_make(question.clone(), make)
     }
 
@@ -142,33 +148,51 @@ impl Tick {
         self.beginnings.end();
     }
 
-    /// What a stream of a contest begins with at this tick, made once for all who connect.
+    /// What a stream begins with at this tick, made once for all who connect.
     pub fn beginning(
         &self,
-        contest: &Arc<str>,
+        part: &Part,
         make: impl FnOnce(&StreamSnapshot) -> Bytes,
-    ) -> Result<Bytes, Unanswered> {
+    ) -> Result<Encoded, Unanswered> {
         let encode = || {
-            let snapshot = self.snapshot.stream_snapshot(contest)?;
+            let snapshot = self.snapshot.stream_snapshot(&part.0, part.1)?;
             Ok(make(&snapshot))
         };
-        let make = || self.budget.make(encode);
-        self.beginnings.get_or_make(contest.clone(), make)
+        let make = || self.counted(encode);
+        self.beginnings.get_or_make(part.clone(), make)
     }
 
-    /// The way of a contest from the tick `from` to this one, made once for all who stand there.
-    pub fn delta(&self, contest: &Arc<str>, from: u64, make: impl FnOnce() -> Delta) -> Delta {
+    /// The way of a part from the tick `from` to this one, made once for all who stand there.
+    /// `make` gives the bytes of a frame, or what there is in its place.
+    pub fn delta(
+        &self,
+        part: &Part,
+        from: u64,
+        make: impl FnOnce() -> Result<Bytes, Delta>,
+    ) -> Delta {
         let make = || match make() {
-            Delta::Frame(frame) => Delta::Frame(self.budget.count(frame)),
-            other => other,
+            Ok(frame) => {
+                let counted = self.budget.count(frame);
+                Delta::Frame(Encoded::new(counted, self.budget.clone()))
+            }
+            Err(other) => other,
         };
-        self.deltas.get_or_make((contest.clone(), from), make)
+        self.deltas.get_or_make((part.clone(), from), make)
+    }
+
+    fn counted(
+        &self,
+        make: impl FnOnce() -> Result<Bytes, Unanswered>,
+    ) -> Result<Encoded, Unanswered> {
+        let made = self.budget.make(make)?;
+        Ok(Encoded::new(made, self.budget.clone()))
     }
 
     fn encode(&self, question: &Question) -> Result<Bytes, Unknown> {
         let snapshot = &self.snapshot;
         match question {
             Question::Elections => Ok(json(&snapshot.elections())),
+            Question::Contests => Ok(json(&snapshot.contest_heads())),
             Question::Results { contest } => snapshot.results(contest).map(|it| json(&it)),
             Question::Locations { contest, parent } => {
                 let parent = match parent.as_deref() {
@@ -195,8 +219,8 @@ pub(crate) fn json(value: &impl Serialize) -> Bytes {
 }
 
 /// What a question asks for may not exist; that takes no place from what does.
-fn weigh_answer(answer: &Result<Bytes, Unanswered>) -> Option<usize> {
-    answer.as_ref().ok().map(Bytes::len)
+fn weigh_answer(answer: &Result<Encoded, Unanswered>) -> Option<usize> {
+    answer.as_ref().ok().map(|answer| answer.plain().len())
 }
 
 /// The tick, and a hash of the input that the snapshot names: all processes of a run agree on

@@ -151,12 +151,12 @@ fn replace(
     insert(
         transaction,
         &format!(
-            "INSERT INTO candidates (contest_id, candidate_id, candidate_name, party, biography,
+            "INSERT INTO candidates (contest_id, candidate_id, candidate_name, short_name, party, biography,
                  campaign_promises, photo_url, color, position, withdrawn_at)
-             SELECT contest_id, candidate_id, candidate_name, party, biography, campaign_promises,
+             SELECT contest_id, candidate_id, candidate_name, short_name, party, biography, campaign_promises,
                  photo_url, color, position, {}
              FROM json_to_recordset($1::text::json) AS row(contest_id text, candidate_id text,
-                 candidate_name text, party text, biography text, campaign_promises text,
+                 candidate_name text, short_name text, party text, biography text, campaign_promises text,
                  photo_url text, color text, position bigint, withdrawn_at bigint)",
             instants(&["withdrawn_at"])
         ),

@@ -160,6 +160,8 @@ impl Reading {
             test: fields.flag("test"),
             roll: fields.flag("roll"),
             geojson_url: fields.text("geojson_url"),
+            geojson_property: fields.text("geojson_property"),
+            time_zone: fields.time_zone("time_zone"),
             election_id: election_id?.into_owned(),
         };
         self.register.elections.push(election);
@@ -197,6 +199,7 @@ impl Reading {
         fields.key(candidate_id.as_deref(), contest_id.as_deref());
         let candidate = Candidate {
             candidate_name: fields.text("candidate_name"),
+            short_name: fields.text("short_name"),
             party: fields.text("party"),
             biography: fields.text("biography"),
             campaign_promises: fields.text("campaign_promises"),

@@ -10,9 +10,10 @@ use dataflow::register::{
     ID_BYTES_MAX, Instant, Kind, List, Problems, RowName, is_date, is_id, quoted,
 };
 use dataflow::time::{INSTANT_MS_MAX, INSTANT_MS_MIN, parse_rfc3339};
+use dataflow::wire::time_zone;
 
 /// The most fields of a list.
-const FIELDS_MAX: usize = 10;
+const FIELDS_MAX: usize = 11;
 
 /// So many names of a row that are not known are noted.
 const UNKNOWN_MAX: usize = 64;
@@ -20,7 +21,16 @@ const UNKNOWN_MAX: usize = 64;
 /// The fields of a list, as its table has them.
 pub(super) fn fields(list: List) -> &'static [&'static str] {
     match list {
-        List::Elections => &["election_id", "name", "date", "test", "roll", "geojson_url"],
+        List::Elections => &[
+            "election_id",
+            "name",
+            "date",
+            "time_zone",
+            "test",
+            "roll",
+            "geojson_url",
+            "geojson_property",
+        ],
         List::Contests => &[
             "contest_id",
             "election_id",
@@ -37,6 +47,7 @@ pub(super) fn fields(list: List) -> &'static [&'static str] {
             "contest_id",
             "candidate_id",
             "candidate_name",
+            "short_name",
             "party",
             "biography",
             "campaign_promises",
@@ -340,6 +351,22 @@ impl<'p, 'a> Fields<'p, 'a> {
             Cell::Text(text) if is_date(&text) => Some(text.into_owned()),
             cell => {
                 self.wrong(field, &cell, "a day that there is, written as 2013-11-03");
+                None
+            }
+        }
+    }
+
+    /// A time zone's name.
+    pub(super) fn time_zone(&mut self, field: &'static str) -> Option<String> {
+        match self.take(field) {
+            Cell::Nothing => None,
+            Cell::Text(text) if time_zone(&text).is_some() => Some(text.into_owned()),
+            cell => {
+                self.wrong(
+                    field,
+                    &cell,
+                    "a time zone of the IANA database, as America/Montreal",
+                );
                 None
             }
         }

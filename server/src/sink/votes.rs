@@ -12,6 +12,8 @@ use std::time::Duration;
 use postgres::{Client, GenericClient};
 
 use super::follow::{Desk, Follower, Sink, SinkError};
+use dataflow::wire::Format;
+
 use crate::background;
 use crate::postgres::{PostgresError, PostgresSettings, migrate};
 use crate::publish::{Publisher, Tick};
@@ -33,14 +35,21 @@ const READ_AGAIN: Duration = Duration::from_millis(5);
 pub fn start(
     settings: PostgresSettings,
     log: Arc<dyn Log>,
+    format: Arc<Format>,
     publisher: Publisher,
 ) -> std::io::Result<Follower> {
-    Follower::start(VotesTable { settings, log }, publisher)
+    let table = VotesTable {
+        settings,
+        log,
+        format,
+    };
+    Follower::start(table, publisher)
 }
 
 struct VotesTable {
     settings: PostgresSettings,
     log: Arc<dyn Log>,
+    format: Arc<Format>,
 }
 
 /// A connection, a reader, and where both are.
@@ -146,7 +155,7 @@ impl Sink for VotesTable {
             if at.ending.is_over() {
                 return Err(VotesError::Ended);
             }
-            let (rows, next) = read(session, contest)?;
+            let (rows, next) = read(session, &self.format, contest)?;
             if next == session.next {
                 thread::sleep(READ_AGAIN);
                 continue;
@@ -213,6 +222,7 @@ impl VotesTable {
 /// Reads what is there, up to a transaction's worth; gives its rows, and where it ends.
 fn read(
     session: &mut Session,
+    format: &Format,
     default_contest: Option<&str>,
 ) -> Result<(Vec<Row>, BTreeMap<u32, i64>), VotesError> {
     let mut rows = Vec::new();
@@ -221,7 +231,7 @@ fn read(
         let records = session.reader.poll(RECORDS_READ, &mut |partition, found| {
             let offset = match found {
                 Found::Record(record) => {
-                    rows.extend(Row::of(partition, &record, default_contest));
+                    rows.extend(Row::of(format, partition, &record, default_contest));
                     record.offset + 1
                 }
                 Found::End { next_offset } => next_offset,

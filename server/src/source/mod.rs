@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 
 use crate::told::Told;
 
+pub use clock::wall_ms;
 pub use error::LogError;
 
 mod clock;
@@ -39,6 +40,8 @@ pub struct Record<'a> {
     /// When the log took it, in milliseconds since the Unix epoch; `None` where a log keeps none.
     /// Within a partition it never decreases.
     pub log_time_ms: Option<i64>,
+    /// What decided the partition; `None` where a log keeps none.
+    pub key: Option<&'a [u8]>,
     /// What was appended, unchanged; `None` for a message without a body.
     pub bytes: Option<&'a [u8]>,
 }
@@ -135,12 +138,56 @@ pub trait Reader {
 pub struct RefusedMessage<'a> {
     /// The partition that it was read from.
     pub partition: u32,
-    /// Its offset there.
-    pub offset: i64,
+    /// The message, unchanged.
+    pub record: Record<'a>,
     /// Why, as answers call it.
     pub reason: &'static str,
-    /// Its bytes, unchanged; `None` for a message without a body.
-    pub bytes: Option<&'a [u8]>,
+    /// The sentence that its sender would get.
+    pub detail: &'a str,
+}
+
+/// The same, kept until it can be written.
+#[derive(Clone, Debug)]
+pub struct WaitingMessage {
+    partition: u32,
+    offset: i64,
+    log_time_ms: Option<i64>,
+    key: Option<Box<[u8]>>,
+    bytes: Option<Box<[u8]>>,
+    reason: &'static str,
+    detail: Box<str>,
+}
+
+impl From<RefusedMessage<'_>> for WaitingMessage {
+    fn from(message: RefusedMessage<'_>) -> WaitingMessage {
+        WaitingMessage {
+            partition: message.partition,
+            offset: message.record.offset,
+            log_time_ms: message.record.log_time_ms,
+            key: message.record.key.map(Box::from),
+            bytes: message.record.bytes.map(Box::from),
+            reason: message.reason,
+            detail: message.detail.into(),
+        }
+    }
+}
+
+impl WaitingMessage {
+    /// The message.
+    pub fn message(&self) -> RefusedMessage<'_> {
+        let record = Record {
+            offset: self.offset,
+            log_time_ms: self.log_time_ms,
+            key: self.key.as_deref(),
+            bytes: self.bytes.as_deref(),
+        };
+        RefusedMessage {
+            partition: self.partition,
+            record,
+            reason: self.reason,
+            detail: &self.detail,
+        }
+    }
 }
 
 /// Brings refused messages to the place where they are kept; used by one worker.

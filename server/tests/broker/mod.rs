@@ -1,6 +1,6 @@
 //! A real broker for tests: Apache Kafka, one node in KRaft mode, from its jars.
 //!
-//! `TALLYFLOW_KAFKA_LIBS` names a directory of jars; without it they are fetched once with Maven
+//! `TALLYFLOW_TEST_KAFKA_LIBS` names a directory of jars; without it they are fetched once with Maven
 //! into `target/kafka-libs`. Each broker has a directory and ports of its own. It does not outlive
 //! the test: a shell reads from a pipe that only this process holds, and kills the broker and
 //! removes its directory when the pipe closes, however this process ends.
@@ -222,7 +222,7 @@ fn free_ports() -> (u16, u16) {
 
 /// The jars.
 fn libs() -> PathBuf {
-    if let Some(libs) = std::env::var_os("TALLYFLOW_KAFKA_LIBS") {
+    if let Some(libs) = std::env::var_os("TALLYFLOW_TEST_KAFKA_LIBS") {
         return PathBuf::from(libs);
     }
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -241,7 +241,9 @@ fn libs() -> PathBuf {
             .arg("dependency:copy-dependencies")
             .arg(format!("-DoutputDirectory={}", libs.display()))
             .status()
-            .expect("Maven is needed to fetch Kafka; or name its jars with TALLYFLOW_KAFKA_LIBS");
+            .expect(
+                "Maven is needed to fetch Kafka; or name its jars with TALLYFLOW_TEST_KAFKA_LIBS",
+            );
         assert!(status.success(), "fetching Kafka's jars failed");
         fs::write(is_whole, "").unwrap();
     }

@@ -67,8 +67,8 @@ fn bad(dice: &mut Dice) -> String {
         r#""candidate_id":"ada","choices":["ada"]"#,
         r#""candidate_id":1.5"#,
         r#""candidate_id":"ada","timestamp":"yesterday""#,
-        r#""candidate_id":"ada","timestamp":"2013-11-03T20:00:60Z""#,
-        r#""candidate_id":"ada","location":5"#,
+        r#""candidate_id":"ada","timestamp":"2013-11-03T20:00:61Z""#,
+        r#""candidate_id":"ada","location":5.5"#,
         r#""candidate_id":"ada","contest_id":"""#,
         r#""candidate_id":"""#,
     ];

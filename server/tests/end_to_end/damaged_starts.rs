@@ -1,8 +1,8 @@
 //! Starts of the real binary on copies of a data directory, each damaged at random: right, made
 //! good, or refused with what to do; anything else is a fault.
 //!
-//! `TALLYFLOW_DAMAGED_STARTS=200` makes so many, `TALLYFLOW_DAMAGED_SEED` others, and
-//! `TALLYFLOW_DAMAGED_BINARY` with another binary, an older one say.
+//! `TALLYFLOW_TEST_DAMAGED_STARTS=200` makes so many, `TALLYFLOW_TEST_DAMAGED_SEED` others, and
+//! `TALLYFLOW_TEST_DAMAGED_BINARY` with another binary, an older one say.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -57,7 +57,7 @@ struct Start {
 
 impl Start {
     fn new(home: &Path, data: &Path) -> (Start, ChildStdout) {
-        let binary = std::env::var_os("TALLYFLOW_DAMAGED_BINARY");
+        let binary = std::env::var_os("TALLYFLOW_TEST_DAMAGED_BINARY");
         let binary = binary.map_or(env!("CARGO_BIN_EXE_tallyflow").into(), PathBuf::from);
         let mut command = Command::new(binary);
         command.current_dir(home).arg("--data").arg(data);
@@ -290,10 +290,10 @@ fn a_start_on_damaged_files_is_right_or_made_good_or_refused_with_what_to_do() {
     let register = votes::register().to_string();
     fs::write(home.path().join("register.json"), register).expect("a register");
     let templates = [false, true].map(|kills| template(home.path(), kills));
-    let mut dice = Dice(number("TALLYFLOW_DAMAGED_SEED", 1));
+    let mut dice = Dice(number("TALLYFLOW_TEST_DAMAGED_SEED", 1));
     let mut outcomes: BTreeMap<&str, u64> = BTreeMap::new();
     let mut faults = Vec::new();
-    for number in 0..number("TALLYFLOW_DAMAGED_STARTS", STARTS) {
+    for number in 0..number("TALLYFLOW_TEST_DAMAGED_STARTS", STARTS) {
         let (template, expected) = &templates[(number % 2) as usize];
         let data = home.path().join(format!("copy-{number}"));
         copy(template, &data);

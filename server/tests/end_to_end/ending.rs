@@ -42,10 +42,9 @@ fn start_by(program: &[&str]) -> Server {
 }
 
 #[test]
-fn every_signal_that_shells_and_managers_send_ends_with_a_last_checkpoint() {
-    for signal in ["TERM", "INT", "HUP"] {
-        // The tests may run under `nohup` themselves.
-        let server = start_by(&["env", "--default-signal=HUP"]);
+fn signals_to_end_end_with_a_last_checkpoint() {
+    for signal in ["TERM", "INT"] {
+        let server = start_by(&["env"]);
         checkpointed(&server);
         assert_eq!(server.client().vote(&votes::vote("ann")).status, 202);
         server.settled();
@@ -56,18 +55,51 @@ fn every_signal_that_shells_and_managers_send_ends_with_a_last_checkpoint() {
 }
 
 #[test]
-fn under_nohup_a_hangup_ends_nothing() {
-    let server = start_by(&["nohup"]);
-    checkpointed(&server);
-    server.signal("HUP");
-    // Were it told to end, it would answer 503 or not at all.
-    for voter in ["ann", "bob", "cyd"] {
-        assert_eq!(server.client().vote(&votes::vote(voter)).status, 202);
+fn a_hangup_ends_nothing() {
+    // The tests may run under `nohup` themselves.
+    for program in [&["nohup"][..], &["env", "--default-signal=HUP"]] {
+        let server = start_by(program);
+        checkpointed(&server);
+        server.signal("HUP");
+        // Were it told to end, it would answer 503 or not at all.
+        for voter in ["ann", "bob", "cyd"] {
+            assert_eq!(server.client().vote(&votes::vote(voter)).status, 202);
+        }
+        assert_eq!(server.settled()["messages"], 3);
+        let (ended, home) = server.terminate();
+        assert!(ended.success(), "{ended}");
+        assert_eq!(kept(&home), 3);
     }
-    assert_eq!(server.settled()["messages"], 3);
-    let (ended, home) = server.terminate();
-    assert!(ended.success(), "{ended}");
-    assert_eq!(kept(&home), 3);
+}
+
+#[test]
+fn a_hangup_lets_the_token_be_read_again() {
+    let home = Home::new();
+    let file = home.path().join("writer");
+    let (old, new) = ("the-first-token-of-two", "the-second-token-of-two");
+    fs::write(&file, old).expect("it is written");
+    let flags = ["--token-file", file.to_str().expect("a path")];
+    let command = home.command_by(&["env", "--default-signal=HUP"], &flags);
+    let server = home.start_by(command);
+    let status = |token: &str| {
+        let bearer = format!("Bearer {token}");
+        let headers = [
+            ("Authorization", &*bearer),
+            ("Content-Type", "application/x-ndjson"),
+        ];
+        let vote = votes::vote(token);
+        let client = server.client();
+        client
+            .send("POST", "/api/v1/votes", &headers, vote.as_bytes())
+            .status
+    };
+    assert_eq!((status(old), status(new)), (202, 401));
+    fs::write(&file, new).expect("it is written");
+    server.signal("HUP");
+    until("the new token is taken", || {
+        (status(new) == 202).then_some(())
+    });
+    assert_eq!(status(old), 401);
 }
 
 /// Starts a server that refuses in a directory, and gives what it said.
@@ -93,7 +125,14 @@ fn the_env_file_of_the_working_directory_is_read_and_no_other() {
     // A file that is wrong is said, without what is in it, and a directory is another thing.
     fs::write(below.join(".env"), "POSTGRES_PASSWORD=ok\ns3cret line\n").expect("it is written");
     let said = refused_in(&home, &below);
-    assert!(said.contains(".env") && !said.contains("s3cret"), "{said}");
+    assert!(
+        said.contains("line 2") && !said.contains("s3cret"),
+        "{said}"
+    );
+    // A name that does not exist would else be passed over in silence.
+    fs::write(below.join(".env"), "TALLYFLOW_WORKER=2\n").expect("it is written");
+    let said = refused_in(&home, &below);
+    assert!(said.contains("TALLYFLOW_WORKERS meant"), "{said}");
     fs::remove_file(below.join(".env")).expect("it is removed");
     fs::create_dir(below.join(".env")).expect("a directory is made");
     let said = refused_in(&home, &below);

@@ -13,6 +13,7 @@ mod database;
 mod demo;
 mod disclose;
 mod ending;
+mod feeds;
 mod full_disk;
 mod limits;
 mod memory;

@@ -24,7 +24,10 @@ fn answers_name_their_tick_and_agree() {
         let answer = client.get(&format!("/api/v1/{question}"));
         assert_eq!(
             (answer.status, answer.header("cache-control")),
-            (200, Some("no-cache"))
+            (
+                200,
+                Some("public, max-age=0, s-maxage=1, stale-while-revalidate=4")
+            )
         );
         let answer = answer.json();
         for member in ["tick", "as_of", "register_version"] {
@@ -37,10 +40,27 @@ fn answers_name_their_tick_and_agree() {
         };
         assert_eq!(answer["contest_id"], about, "{question}");
     }
-    let council = client
-        .get("/api/v1/results?contest=council&unknown=1")
-        .json();
+    let council = client.get("/api/v1/results?contest=council").json();
     assert_eq!(council["contest_id"], "council");
+    let heads = client.get("/api/v1/contests").json();
+    for (at, contest) in ["mayor", "council"].into_iter().enumerate() {
+        let head = &heads["contests"][at];
+        let whole = client
+            .get(&format!("/api/v1/results?contest={contest}"))
+            .json();
+        for member in [
+            "contest_id",
+            "counts",
+            "blank",
+            "registered",
+            "leader",
+            "margin",
+        ] {
+            assert_eq!(head[member], whole[member], "{contest} {member}");
+        }
+        assert_eq!(head["candidates"][1], whole["candidates"][1]);
+        assert_eq!(head["candidates"].as_array().map(Vec::len), Some(2));
+    }
     let mayor = client.get("/api/v1/results").json();
     let both = number(&council["counts"]["accepted"]) + number(&mayor["counts"]["accepted"]);
     assert_eq!(both, number(&status["counts"]["accepted"]));

@@ -1,6 +1,6 @@
 //! A real PostgreSQL for tests, with a directory and a port of its own.
 //!
-//! `TALLYFLOW_POSTGRES_BIN` names the directory of its programs; without it Debian's are found.
+//! `TALLYFLOW_TEST_POSTGRES_BIN` names the directory of its programs; without it Debian's are found.
 //! It does not outlive the test: a shell reads from a pipe that only this process holds, and kills
 //! the server and removes its directory when the pipe closes, however this process ends.
 
@@ -279,7 +279,7 @@ fn program(name: &str) -> Vec<String> {
 
 /// The directory of the server's programs.
 fn programs() -> PathBuf {
-    if let Some(directory) = std::env::var_os("TALLYFLOW_POSTGRES_BIN") {
+    if let Some(directory) = std::env::var_os("TALLYFLOW_TEST_POSTGRES_BIN") {
         return directory.into();
     }
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
@@ -288,7 +288,7 @@ fn programs() -> PathBuf {
         .map(|version| version.path().join("bin"))
         .filter(|programs| programs.join("initdb").exists());
     programs.max().expect(
-        "PostgreSQL is needed: install it, or name its programs with TALLYFLOW_POSTGRES_BIN",
+        "PostgreSQL is needed: install it, or name its programs with TALLYFLOW_TEST_POSTGRES_BIN",
     )
 }
 

@@ -1,6 +1,6 @@
 //! A browser for the tests, and a page in it with every error that its console shows.
 //!
-//! `TALLYFLOW_CHROMIUM` is the browser's path.
+//! `TALLYFLOW_TEST_CHROMIUM` is the browser's path.
 
 import assert from 'node:assert/strict';
 
@@ -12,9 +12,9 @@ export const WAIT_MS = 30_000;
 
 /** Starts the browser. */
 export function launch() {
-  assert.ok(process.env.TALLYFLOW_CHROMIUM, 'set TALLYFLOW_CHROMIUM to the path of a Chromium');
+  assert.ok(process.env.TALLYFLOW_TEST_CHROMIUM, 'set TALLYFLOW_TEST_CHROMIUM to the path of a Chromium');
   return chromium.launch({
-    executablePath: process.env.TALLYFLOW_CHROMIUM,
+    executablePath: process.env.TALLYFLOW_TEST_CHROMIUM,
     args: [
       '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
       '--disable-background-networking', '--disable-component-update', '--disable-sync',

@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 
 import { apply, fromSnapshot, merge } from '../reducer.js';
 
-const folder = process.env.TALLYFLOW_STREAM_CASES
+const folder = process.env.TALLYFLOW_TEST_STREAM_CASES
   ?? fileURLToPath(new URL('../../../target/tmp/stream', import.meta.url));
 
 /** What a page holds, in a form that can be compared; a tick without a change may go unsaid. */

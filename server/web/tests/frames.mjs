@@ -1,6 +1,6 @@
 //! The page in somebody else's page, and addresses that ask for what there is not.
 //!
-//! In come `TALLYFLOW_BINARY` (the service) and `TALLYFLOW_CHROMIUM` (the browser's path).
+//! In come `TALLYFLOW_TEST_BINARY` (the service) and `TALLYFLOW_TEST_CHROMIUM` (the browser's path).
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';

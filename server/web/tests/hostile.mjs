@@ -1,7 +1,7 @@
 //! The dashboard of a register that means harm: markup, other directions, endless and empty names
 //! in every text.
 //!
-//! In come `TALLYFLOW_BINARY` (the service) and `TALLYFLOW_CHROMIUM` (the browser's path).
+//! In come `TALLYFLOW_TEST_BINARY` (the service) and `TALLYFLOW_TEST_CHROMIUM` (the browser's path).
 
 import assert from 'node:assert/strict';
 import test, { after, before } from 'node:test';

@@ -1,7 +1,7 @@
 //! The map of files of outlines as people have them: with places that are missing, in parts, named by
 //! a property, in TopoJSON, across the 180th meridian; and files that cannot be had.
 //!
-//! In come `TALLYFLOW_BINARY` (the service) and `TALLYFLOW_CHROMIUM` (the browser's path).
+//! In come `TALLYFLOW_TEST_BINARY` (the service) and `TALLYFLOW_TEST_CHROMIUM` (the browser's path).
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';

@@ -1,8 +1,8 @@
 //! The dashboard of a running server in a browser: what it shows, and what it does when the line
 //! breaks.
 //!
-//! In come `TALLYFLOW_URL` (the server), `TALLYFLOW_TOKEN_FILE` (its token's file),
-//! `TALLYFLOW_CHROMIUM` (the browser's path) and, to keep pictures, `TALLYFLOW_PICTURES` (a folder). Run it with `node --test server/web/tests/page.mjs`
+//! In come `TALLYFLOW_TEST_URL` (the server), `TALLYFLOW_TOKEN_FILE` (its token's file),
+//! `TALLYFLOW_TEST_CHROMIUM` (the browser's path) and, to keep pictures, `TALLYFLOW_TEST_PICTURES` (a folder). Run it with `node --test server/web/tests/page.mjs`
 //! after `npm ci` in this folder. The last test casts votes; all others only read.
 
 import assert from 'node:assert/strict';
@@ -28,9 +28,9 @@ let token;
 let browser;
 
 before(async () => {
-  assert.ok(process.env.TALLYFLOW_URL, 'set TALLYFLOW_URL to the address of a running server');
+  assert.ok(process.env.TALLYFLOW_TEST_URL, 'set TALLYFLOW_TEST_URL to the address of a running server');
   assert.ok(process.env.TALLYFLOW_TOKEN_FILE, 'set TALLYFLOW_TOKEN_FILE to the file of its token');
-  server = new URL(process.env.TALLYFLOW_URL);
+  server = new URL(process.env.TALLYFLOW_TEST_URL);
   token = (await readFile(process.env.TALLYFLOW_TOKEN_FILE, 'utf8')).trim();
   browser = await launch();
 });
@@ -145,7 +145,7 @@ for (const view of views) {
     assert.deepEqual(byCode(shown.locations), byCode(locations.locations.map((row) => [row.location, row.accepted])));
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.ok(overflow <= 0, `the page is ${overflow} px wider than its window`);
-    const pictures = process.env.TALLYFLOW_PICTURES;
+    const pictures = process.env.TALLYFLOW_TEST_PICTURES;
     if (pictures) await page.screenshot({ path: path.join(pictures, `${view.name}.png`), fullPage: true });
     assert.deepEqual(errors, []);
     await close();
@@ -297,7 +297,7 @@ for (const [name, parameters, options] of [
   test(`nobody is kept out, ${name}`, async () => {
     const { page, errors, close } = await open(asked(parameters), options);
     assert.deepEqual(await barriers(page), []);
-    const pictures = process.env.TALLYFLOW_PICTURES;
+    const pictures = process.env.TALLYFLOW_TEST_PICTURES;
     if (pictures) await page.screenshot({ path: path.join(pictures, `${name.replaceAll(' ', '-')}.png`) });
     assert.deepEqual(errors, []);
     await close();

@@ -1,8 +1,8 @@
 //! The page as people read it: on paper, on a wall, on a phone, in large letters, in the system's
 //! colours, in the election's time, and when the service stands still.
 //!
-//! In come `TALLYFLOW_BINARY` (the service), `TALLYFLOW_CHROMIUM` (the browser's path) and, to keep
-//! pictures, `TALLYFLOW_PICTURES` (a folder).
+//! In come `TALLYFLOW_TEST_BINARY` (the service), `TALLYFLOW_TEST_CHROMIUM` (the browser's path) and, to keep
+//! pictures, `TALLYFLOW_TEST_PICTURES` (a folder).
 
 import assert from 'node:assert/strict';
 import path from 'node:path';
@@ -68,7 +68,7 @@ describe('reading', () => {
   }
 
   async function picture(page, name) {
-    const folder = process.env.TALLYFLOW_PICTURES;
+    const folder = process.env.TALLYFLOW_TEST_PICTURES;
     if (folder) await page.screenshot({ path: path.join(folder, `${name}.png`), fullPage: true });
   }
 

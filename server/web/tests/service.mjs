@@ -1,6 +1,6 @@
 //! A service for a test: its own register and directory, a free port, ended by the test.
 //!
-//! `TALLYFLOW_BINARY` is its path.
+//! `TALLYFLOW_TEST_BINARY` is its path.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -15,13 +15,13 @@ const TOKEN = 'the-token-of-the-tests';
 
 /** Starts a service on a register, with more flags, and waits until it counts. */
 export async function startService(register, more = []) {
-  assert.ok(process.env.TALLYFLOW_BINARY, 'set TALLYFLOW_BINARY to the path of the service');
+  assert.ok(process.env.TALLYFLOW_TEST_BINARY, 'set TALLYFLOW_TEST_BINARY to the path of the service');
   const directory = await mkdtemp(path.join(os.tmpdir(), 'tallyflow-page-'));
   await writeFile(path.join(directory, 'register.json'), JSON.stringify(register));
   const flags = ['--register', 'register.json', '--listen', '127.0.0.1:0', '--data', 'data', ...more];
   const env = { ...process.env, TALLYFLOW_TOKEN: TOKEN };
   const options = { cwd: directory, env, stdio: ['ignore', 'pipe', 'inherit'] };
-  const service = spawn(path.resolve(process.env.TALLYFLOW_BINARY), flags, options);
+  const service = spawn(path.resolve(process.env.TALLYFLOW_TEST_BINARY), flags, options);
   const stop = async () => {
     if (service.exitCode === null) {
       service.kill();

@@ -1,8 +1,8 @@
 //! The dashboard of elections of every shape: forty candidates, a tree of places, outlines or none,
 //! portraits from elsewhere, a build without charts, many tabs.
 //!
-//! In come `TALLYFLOW_BINARY` (the service), `TALLYFLOW_CHROMIUM` (the browser's path) and, to keep
-//! pictures, `TALLYFLOW_PICTURES` (a folder).
+//! In come `TALLYFLOW_TEST_BINARY` (the service), `TALLYFLOW_TEST_CHROMIUM` (the browser's path) and, to keep
+//! pictures, `TALLYFLOW_TEST_PICTURES` (a folder).
 
 import assert from 'node:assert/strict';
 import path from 'node:path';
@@ -123,7 +123,7 @@ async function toMap(page) {
 }
 
 async function picture(page, name) {
-  const folder = process.env.TALLYFLOW_PICTURES;
+  const folder = process.env.TALLYFLOW_TEST_PICTURES;
   if (folder) await page.screenshot({ path: path.join(folder, `${name}.png`), fullPage: true });
 }
 

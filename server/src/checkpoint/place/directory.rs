@@ -41,6 +41,7 @@ pub struct Lock {
 
 impl Lock {
     /// The lock of a place that has none.
+    #[cfg(feature = "s3")]
     pub fn none() -> Lock {
         Lock { _file: None }
     }

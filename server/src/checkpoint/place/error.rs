@@ -32,6 +32,7 @@ pub enum PlaceError {
         why: String,
     },
     /// The bucket is not there.
+    #[cfg(feature = "s3")]
     #[error("could not {attempt} in '{place}': there is no such bucket; make it, or name another")]
     NoBucket {
         /// What was attempted.

@@ -1,18 +1,20 @@
 //! Every kind of place keeps the same promises.
 //!
-//! Those of S3 run where `TALLYFLOW_S3_ENDPOINT` names a server that has the bucket `tallyflow`;
+//! Those of S3 run where `TALLYFLOW_TEST_S3_ENDPOINT` names a server that has the bucket `tallyflow`;
 //! `server/tests/s3/run` starts one.
 
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(feature = "s3")]
 use object_store::memory::InMemory;
 use tokio::runtime::Runtime;
 
 use super::directory::Directory;
+#[cfg(feature = "s3")]
 use super::objects::Objects;
-use super::{Place, PlaceError};
+use super::{Place, PlaceError, check_scheme};
 
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread()
@@ -22,9 +24,10 @@ fn runtime() -> Runtime {
         .unwrap()
 }
 
+#[cfg(feature = "s3")]
 /// A place of S3, its prefix empty and its own; `None` where no server is named.
 fn s3(runtime: &Runtime, prefix: &str) -> Option<Place> {
-    std::env::var_os("TALLYFLOW_S3_ENDPOINT")?;
+    std::env::var_os("TALLYFLOW_TEST_S3_ENDPOINT")?;
     let prefix = format!("s3://tallyflow/{prefix}-{}", std::process::id());
     Some(Place::open(&prefix, runtime.handle().clone()).unwrap())
 }
@@ -68,6 +71,7 @@ fn a_directory_keeps_its_promises() {
     assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
 }
 
+#[cfg(feature = "s3")]
 #[test]
 fn an_object_store_keeps_its_promises() {
     let runtime = runtime();
@@ -80,6 +84,7 @@ fn an_object_store_keeps_its_promises() {
     assert_eq!(other.get("a-1").unwrap().unwrap(), "of another");
 }
 
+#[cfg(feature = "s3")]
 #[test]
 fn s3_keeps_its_promises() {
     let runtime = runtime();
@@ -88,6 +93,7 @@ fn s3_keeps_its_promises() {
     }
 }
 
+#[cfg(feature = "s3")]
 #[test]
 fn s3_keeps_checkpoints() {
     let runtime = runtime();
@@ -96,10 +102,11 @@ fn s3_keeps_checkpoints() {
     }
 }
 
+#[cfg(feature = "s3")]
 #[test]
 fn s3_without_its_bucket_says_so() {
     let runtime = runtime();
-    if std::env::var_os("TALLYFLOW_S3_ENDPOINT").is_none() {
+    if std::env::var_os("TALLYFLOW_TEST_S3_ENDPOINT").is_none() {
         return;
     }
     let error = Place::open("s3://no-such-bucket/x", runtime.handle().clone()).unwrap_err();
@@ -167,4 +174,28 @@ fn a_full_disk_says_so() {
     let directory = Directory::open(temp.path()).unwrap();
     let error = directory.error("write 'x'", std::io::ErrorKind::StorageFull.into());
     assert!(matches!(error, PlaceError::Full { .. }));
+}
+
+#[test]
+fn an_address_of_another_kind_is_no_directory() {
+    for place in [
+        "s3://bucket/a",
+        "checkpoints",
+        "/srv/a:b/c",
+        "./gs:x",
+        "a b:/c",
+        "data/x://y",
+    ] {
+        assert!(check_scheme(place).is_ok(), "{place}");
+    }
+    for place in [
+        "gs://bucket",
+        "S3://bucket",
+        "s3:/bucket",
+        "file:///srv",
+        "https://x/y",
+    ] {
+        let error = check_scheme(place).expect_err(place).to_string();
+        assert!(error.contains("s3://BUCKET/PREFIX"), "{error}");
+    }
 }

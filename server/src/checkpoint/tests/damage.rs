@@ -53,6 +53,7 @@ pub fn manifest(place: &Place, number: u64, runs: Vec<Run>) -> Result<Manifest, 
         topic_id: "t".to_string(),
         key_fingerprint: "00".to_string(),
         lateness_ms: 60_000,
+        format_of_messages: Default::default(),
         partitions: vec![Partition {
             partition: 3,
             first_offset: 0,

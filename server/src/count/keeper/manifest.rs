@@ -120,6 +120,7 @@ impl Manifests {
             topic_id: settings.topic_id.clone(),
             key_fingerprint: settings.key_fingerprint.clone(),
             lateness_ms: settings.lateness_ms,
+            format_of_messages: settings.format.clone(),
             partitions: partitions.into_values().collect(),
             counts: counts(&snapshot),
             register_version: snapshot.register_version().to_string(),

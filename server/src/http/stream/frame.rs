@@ -1,16 +1,16 @@
 //! Events as bytes: what a subscriber reads, written once.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
+use dataflow::answer::{Correction, LocationRow, Removed, RestRow, Results, StreamChange, Windows};
 use dataflow::time::format_rfc3339;
+use dataflow::view::Views;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::publish::{Delta, Publisher, Since, Tick, Unanswered, json, merge};
+use crate::publish::{Delta, Encoded, Part, Publisher, Since, Tick, Unanswered, json, merge};
 
-/// How long a browser waits before it reconnects.
-pub const RETRY: Bytes = Bytes::from_static(b"retry: 1000\n\n");
+/// How long a browser waits before it reconnects: the first line of the first event.
+pub const RETRY: Bytes = Bytes::from_static(b"retry: 1000\n");
 
 /// The data of a `reset` event: the changes since the subscriber's tick cannot be told.
 #[derive(Debug, Serialize, ToSchema)]
@@ -32,11 +32,61 @@ pub struct Alive {
     pub lag: i64,
 }
 
+/// The data of a `snapshot` or `change` event: what a stream is of.
+#[derive(Serialize)]
+struct Shown<'a> {
+    tick: u64,
+    as_of: &'a str,
+    register_version: &'a str,
+    contest_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    results: Option<&'a Results>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    locations: Option<&'a [LocationRow]>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    rest: &'a [RestRow],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    windows: Option<&'a Windows>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    removed: Option<&'a Removed>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    corrections: Option<&'a [Correction]>,
+}
+
 /// The `snapshot` event.
-pub fn snapshot(tick: &Tick, contest: &Arc<str>) -> Result<Bytes, Unanswered> {
-    tick.beginning(contest, |snapshot| {
-        event("snapshot", Some(tick.number()), &json(snapshot))
+pub fn snapshot(tick: &Tick, part: &Part) -> Result<Encoded, Unanswered> {
+    let views = part.1;
+    tick.beginning(part, |snapshot| {
+        let shown = Shown {
+            tick: snapshot.tick,
+            as_of: &snapshot.as_of,
+            register_version: &snapshot.register_version,
+            contest_id: &snapshot.contest_id,
+            results: views.results.then_some(&snapshot.results),
+            locations: views.locations.then_some(&snapshot.locations),
+            rest: &snapshot.rest,
+            windows: views.windows.then_some(&snapshot.windows),
+            removed: None,
+            corrections: None,
+        };
+        event("snapshot", Some(tick.number()), &json(&shown))
     })
+}
+
+/// The data of a `change` event.
+fn changed(change: &StreamChange, views: Views) -> Shown<'_> {
+    Shown {
+        tick: change.tick,
+        as_of: &change.as_of,
+        register_version: &change.register_version,
+        contest_id: &change.contest_id,
+        results: views.results.then_some(&change.results),
+        locations: views.locations.then_some(&change.locations),
+        rest: &change.rest,
+        windows: views.windows.then_some(&change.windows),
+        removed: Some(&change.removed),
+        corrections: views.results.then_some(&change.corrections),
+    }
 }
 
 /// The `reset` event.
@@ -57,19 +107,23 @@ pub fn alive(tick: u64, now_ms: i64, lag: i64) -> Bytes {
     )
 }
 
-/// The way of a contest from the tick `from` to this one, merged and encoded once for all who
-/// stand there.
-pub fn delta(publisher: &Publisher, tick: &Tick, contest: &Arc<str>, from: u64) -> Delta {
-    tick.delta(contest, from, || {
+/// The way of a part from the tick `from` to this one, merged and encoded once for all who stand
+/// there.
+pub fn delta(publisher: &Publisher, tick: &Tick, part: &Part, from: u64) -> Delta {
+    let (contest, views) = part;
+    tick.delta(part, from, || {
         let changes = match publisher.since(contest, from, tick.number()) {
             Since::Changes(changes) => merge(&changes),
-            Since::Nothing => return Delta::Nothing,
-            Since::TooOld => return Delta::Lost("too_old"),
-            Since::UnknownTick => return Delta::Lost("unknown_tick"),
+            Since::Nothing => return Err(Delta::Nothing),
+            Since::TooOld => return Err(Delta::Lost("too_old")),
+            Since::UnknownTick => return Err(Delta::Lost("unknown_tick")),
         };
-        match tick.snapshot().stream_change(contest, &changes) {
-            Ok(change) => Delta::Frame(event("change", Some(tick.number()), &json(&change))),
-            Err(_) => Delta::Lost("contest_gone"),
+        match tick.snapshot().stream_change(contest, &changes, *views) {
+            Ok(change) => {
+                let data = json(&changed(&change, *views));
+                Ok(event("change", Some(tick.number()), &data))
+            }
+            Err(_) => Err(Delta::Lost("contest_gone")),
         }
     })
 }

@@ -17,16 +17,19 @@ use super::pace::Pace;
 use crate::http::server::ended;
 use crate::http::status;
 use crate::http::votes::now_ms;
-use crate::publish::Delta;
+use crate::publish::{Budget, Delta, Encoded, Part, Tick};
 
 /// How often a stream says that it lives.
 const ALIVE_EVERY: Duration = Duration::from_secs(5);
 
+/// How long a frame holds its tick.
+const HELD_MAX: Duration = Duration::from_secs(1);
+
 /// What a group is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
-    /// The contest.
-    pub contest: Arc<str>,
+    /// The contest, and which parts of it.
+    pub part: Part,
     /// At most one change in it.
     pub interval: Duration,
 }
@@ -40,27 +43,32 @@ pub struct Beat {
     /// The newest frame.
     pub frame: Arc<Frame>,
     /// The newest `alive` event, and its number.
-    pub alive: (u64, Bytes),
+    pub alive: (u64, Encoded),
     /// The group's end, with its last event; empty bytes for an end without a word.
-    pub last: Option<Bytes>,
+    pub last: Option<Encoded>,
 }
 
 /// The way from one tick to a later one, for all who stand at the first.
+#[derive(Clone)]
 pub struct Frame {
     /// Where it begins.
     pub from: u64,
-    /// Where it ends. Only the number: a quiet group would else hold an old tick, and all that
-    /// was encoded for it.
+    /// Where it ends.
     pub to: u64,
+    /// The tick where it ends, as long as subscribers come to it: changes of those who stand
+    /// elsewhere are made for the same tick, so that the next frame serves them, too. Not for
+    /// ever, since a quiet group would hold an old tick and all that was encoded for it.
+    pub tick: Option<Arc<Tick>>,
     /// When it went out.
     pub sent_at: Instant,
-    /// The `change` event.
-    pub bytes: Bytes,
+    /// The `change` event; nothing for nobody.
+    pub event: Option<Encoded>,
 }
 
 /// Subscribers of one contest and interval.
 pub struct Group {
     key: Key,
+    budget: Budget,
     beats: watch::Sender<Beat>,
 }
 
@@ -70,23 +78,25 @@ impl Frame {
         Frame {
             from: tick,
             to: tick,
+            tick: None,
             sent_at,
-            bytes: Bytes::new(),
+            event: None,
         }
     }
 }
 
 impl Group {
     /// A group that begins at a tick.
-    pub fn new(key: Key, tick: u64) -> Group {
+    pub fn new(key: Key, tick: u64, budget: Budget) -> Group {
         let frame = Arc::new(Frame::none(tick, Instant::now()));
         let first = Beat {
             frame,
-            alive: (0, Bytes::new()),
+            alive: (0, Encoded::new(Bytes::new(), budget.clone())),
             last: None,
         };
         Group {
             key,
+            budget,
             beats: watch::Sender::new(first),
         }
     }
@@ -147,16 +157,16 @@ impl Group {
         let Some(tick) = streams.publisher.current() else {
             return;
         };
-        let contest = &self.key.contest;
-        if tick.snapshot().contest_id(Some(contest)).is_err() {
+        let part = &self.key.part;
+        if tick.snapshot().contest_id(Some(&part.0)).is_err() {
             return self.end(frame::reset(tick.number(), "contest_gone"));
         }
         let from = self.beats.borrow().frame.to;
-        if !streams.publisher.changed_after(contest, from) {
-            return;
+        if !streams.publisher.changed_after(&part.0, from) {
+            return self.let_go(now);
         }
-        let bytes = match frame::delta(&streams.publisher, &tick, contest, from) {
-            Delta::Frame(bytes) => bytes,
+        let event = match frame::delta(&streams.publisher, &tick, part, from) {
+            Delta::Frame(event) => event,
             Delta::Nothing => return,
             // The group fell behind the history, and so did all who stand where it does: each
             // finds out at this tick, since nobody stands at the frame's beginning.
@@ -166,8 +176,9 @@ impl Group {
         self.send(Frame {
             from,
             to: tick.number(),
+            tick: Some(tick),
             sent_at: now,
-            bytes,
+            event: Some(event),
         });
     }
 
@@ -176,6 +187,7 @@ impl Group {
     }
 
     fn end(&self, event: Bytes) {
+        let event = Encoded::new(event, self.budget.clone());
         self.beats.send_if_modified(|beat| {
             let ends = beat.last.is_none();
             beat.last.get_or_insert(event);
@@ -187,12 +199,28 @@ impl Group {
         self.beats.send_modify(|beat| beat.frame = Arc::new(frame));
     }
 
+    /// Lets the tick of the newest frame go, once its subscribers have had the time to take it.
+    fn let_go(&self, now: Instant) {
+        self.beats.send_if_modified(|beat| {
+            if beat.frame.tick.is_some() && now > beat.frame.sent_at + HELD_MAX {
+                beat.frame = Arc::new(Frame {
+                    tick: None,
+                    ..Frame::clone(&beat.frame)
+                });
+            }
+            // Nothing that anybody waits for.
+            false
+        });
+    }
+
     fn say_alive(&self, streams: &Streams) {
         let Some(tick) = streams.publisher.latest() else {
             return;
         };
+        self.let_go(Instant::now());
         let lag = status::lag(&*streams.status, &streams.publisher);
         let alive = frame::alive(tick.number(), now_ms(), lag);
+        let alive = Encoded::new(alive, self.budget.clone());
         self.beats
             .send_modify(|beat| beat.alive = (beat.alive.0 + 1, alive));
     }

@@ -20,7 +20,7 @@ use super::{Seat, frame};
 use crate::http::answers::{full, unanswered};
 use crate::http::metrics::Metrics;
 use crate::http::problem::Problem;
-use crate::publish::{Delta, Full, Publisher, Tick};
+use crate::publish::{Checksum, Delta, Encoded, Full, GZIP_HEAD, Publisher, Tick};
 
 /// How much later than the group's next frame a subscriber sends on its own. It is held back
 /// only if it had sent something out of step; so close to the group's next frame it rather
@@ -60,7 +60,18 @@ struct Subscriber {
     ended: bool,
     /// Events to hand over before the group is looked at again; a reset and its snapshot at most,
     /// and a sign of life.
-    next: VecDeque<Bytes>,
+    next: VecDeque<Encoded>,
+    /// How it takes them.
+    coding: Coding,
+}
+
+/// How events are sent.
+#[derive(Debug)]
+pub enum Coding {
+    /// As they are.
+    Plain,
+    /// As one file of gzip; what it holds so far, once its head is sent.
+    Gzip(Option<Checksum>),
 }
 
 /// The events of one subscriber as a body.
@@ -68,6 +79,7 @@ pub fn frames(
     place: Place,
     publisher: Publisher,
     start: Start,
+    coding: Coding,
 ) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + Send + Sync, Problem> {
     place.metrics.streams_open.increment(1.0);
     let alive_seen = place.beats.borrow().alive.0;
@@ -76,7 +88,8 @@ pub fn frames(
         alive_seen,
         pace: Pace::new(place.group.key().interval),
         ended: false,
-        next: VecDeque::from([frame::RETRY]),
+        next: VecDeque::from([Encoded::new(frame::RETRY, publisher.budget().clone())]),
+        coding,
         place,
         publisher,
     };
@@ -103,7 +116,7 @@ impl Subscriber {
             }
             Start::Foreign => self.send_reset(&tick, "unknown_tick"),
             Start::Now => {
-                let snapshot = frame::snapshot(&tick, &self.place.group.key().contest);
+                let snapshot = frame::snapshot(&tick, &self.place.group.key().part);
                 self.next.push_back(snapshot.map_err(unanswered)?);
                 self.at = tick.number();
             }
@@ -114,17 +127,23 @@ impl Subscriber {
     /// The next event; `None` at the end.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
-            if let Some(bytes) = self.next.pop_front() {
+            if let Some(event) = self.next.pop_front() {
                 self.place.metrics.frames_sent.increment(1);
+                let bytes = self.coding.bytes(&event);
+                self.place
+                    .metrics
+                    .stream_bytes_sent
+                    .increment(bytes.len() as u64);
                 return Some(bytes);
             }
             if self.ended {
-                return None;
+                return self.coding.end();
             }
             let beat = self.place.beats.borrow_and_update().clone();
             let due = self.take(&beat);
             if let Some(event) = beat.last {
-                self.next.extend((!event.is_empty()).then_some(event));
+                self.next
+                    .extend((!event.plain().is_empty()).then_some(event));
                 self.ended = true;
             }
             if self.ended || !self.next.is_empty() {
@@ -158,11 +177,10 @@ impl Subscriber {
 
     fn send_frame(&mut self, frame: &Frame) {
         if frame.from == self.at {
-            self.next.push_back(frame.bytes.clone());
+            self.next.extend(frame.event.clone());
             self.at = frame.to;
             self.pace.sent(frame.sent_at);
-        } else if let Some(tick) = self.publisher.current() {
-            // As a rule the frame's own tick, so that the next frame serves this one, too.
+        } else if let Some(tick) = frame.tick.clone().or_else(|| self.publisher.current()) {
             self.send_way(&tick, frame.sent_at);
         }
     }
@@ -175,14 +193,9 @@ impl Subscriber {
             self.ended = true;
             return;
         }
-        match frame::delta(
-            &self.publisher,
-            tick,
-            &self.place.group.key().contest,
-            self.at,
-        ) {
-            Delta::Frame(bytes) => {
-                self.next.push_back(bytes);
+        match frame::delta(&self.publisher, tick, &self.place.group.key().part, self.at) {
+            Delta::Frame(event) => {
+                self.next.push_back(event);
                 self.at = tick.number();
                 self.pace.sent(sent_at);
             }
@@ -197,11 +210,36 @@ impl Subscriber {
 
     fn send_reset(&mut self, tick: &Tick, reason: &'static str) {
         self.at = tick.number();
-        self.next.push_back(frame::reset(self.at, reason));
-        match frame::snapshot(tick, &self.place.group.key().contest) {
+        let reset = frame::reset(self.at, reason);
+        let budget = self.publisher.budget().clone();
+        self.next.push_back(Encoded::new(reset, budget));
+        match frame::snapshot(tick, &self.place.group.key().part) {
             Ok(snapshot) => self.next.push_back(snapshot),
             // The contest is gone, or there is no room: who comes again is told so.
             Err(_) => self.ended = true,
+        }
+    }
+}
+
+impl Coding {
+    /// An event as it is sent.
+    fn bytes(&mut self, event: &Encoded) -> Bytes {
+        let Coding::Gzip(sum) = self else {
+            return event.plain().clone();
+        };
+        let is_first = sum.is_none();
+        sum.get_or_insert_default().add(event.plain());
+        if is_first {
+            return [&GZIP_HEAD[..], event.blocks()].concat().into();
+        }
+        event.blocks().clone()
+    }
+
+    /// What comes after the last event, once.
+    fn end(&mut self) -> Option<Bytes> {
+        match self {
+            Coding::Plain => None,
+            Coding::Gzip(sum) => sum.take().map(|sum| sum.end().into()),
         }
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use dataflow::answer::{CandidateRow, LocationRow};
-use dataflow::view::{ContestChange, Parent, Snapshot, Unknown};
+use dataflow::view::{ContestChange, Parent, Snapshot, Unknown, Views};
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -91,7 +91,7 @@ pub fn changed(
     contest: &str,
     change: &ContestChange,
 ) -> Result<Vec<Row>, Unknown> {
-    let change = snapshot.stream_change(contest, change)?;
+    let change = snapshot.stream_change(contest, change, Views::ALL)?;
     let candidates = &change.results.candidates;
     Ok(rows(snapshot, contest, candidates, &change.locations))
 }

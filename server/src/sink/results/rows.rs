@@ -1,7 +1,7 @@
 //! A snapshot's rows as JSON objects whose fields are columns; no IO.
 
 use dataflow::answer::{CandidateRow, LocationRow, WindowRow};
-use dataflow::view::{ContestChange, Parent, Snapshot, Unknown, WINDOWS_MAX};
+use dataflow::view::{ContestChange, Parent, Snapshot, Unknown, Views, WINDOWS_MAX};
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -103,7 +103,7 @@ pub fn changed(
     contest: &str,
     change: &ContestChange,
 ) -> Result<Vec<Row>, Unknown> {
-    let change = snapshot.stream_change(contest, change)?;
+    let change = snapshot.stream_change(contest, change, Views::ALL)?;
     let candidates = &change.results.candidates;
     rows(snapshot, contest, candidates, &change.locations)
 }

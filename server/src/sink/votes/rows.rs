@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dataflow::time::log_time_ms;
-use dataflow::wire::{self, Choices, Event};
+use dataflow::wire::{Choices, Event, Format};
 use postgres::Transaction;
 use postgres::binary_copy::BinaryCopyInWriter;
 use postgres::types::Type;
@@ -44,10 +44,17 @@ pub struct Row {
 
 impl Row {
     /// The row of a record, if it is a valid event.
-    pub fn of(partition: u32, record: &Record<'_>, default_contest: Option<&str>) -> Option<Row> {
+    pub fn of(
+        format: &Format,
+        partition: u32,
+        record: &Record<'_>,
+        default_contest: Option<&str>,
+    ) -> Option<Row> {
         // As the counting takes it.
         let log_time_ms = log_time_ms(record.log_time_ms);
-        let event = wire::decode(record.bytes.unwrap_or_default(), log_time_ms).ok()?;
+        let event = format
+            .decode(record.bytes.unwrap_or_default(), log_time_ms)
+            .ok()?;
         let contest = |id: &Option<Cow<'_, str>>| {
             let id = id.as_deref().or(default_contest);
             id.map(str::to_string)
@@ -134,11 +141,13 @@ mod tests {
         let record = |log_time_ms| Record {
             offset: 0,
             log_time_ms,
+            key: None,
             bytes: Some(br#"{"voter_id":"ada","candidate_id":"a"}"#),
         };
+        let row = |log_time_ms| Row::of(&Format::default(), 0, &record(log_time_ms), None);
         for none in [None, Some(0), Some(-1), Some(i64::MAX)] {
-            assert!(Row::of(0, &record(none), None).is_none(), "{none:?}");
+            assert!(row(none).is_none(), "{none:?}");
         }
-        assert!(Row::of(0, &record(Some(1)), None).is_some());
+        assert!(row(Some(1)).is_some());
     }
 }

@@ -108,6 +108,7 @@ impl EmbeddedReader {
                 let record = Record {
                     offset,
                     log_time_ms: Some(header.log_time_ms),
+                    key: None,
                     bytes: Some(bytes),
                 };
                 each(partition, Found::Record(record));

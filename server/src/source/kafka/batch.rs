@@ -149,9 +149,14 @@ unsafe fn read(message: &RDKafkaMessage) -> Taken<'_> {
             let bytes = (!message.payload.is_null()).then(|| unsafe {
                 slice::from_raw_parts(message.payload.cast::<u8>(), message.len)
             });
+            // SAFETY: the same of the key.
+            let key = (!message.key.is_null()).then(|| unsafe {
+                slice::from_raw_parts(message.key.cast::<u8>(), message.key_len)
+            });
             let record = Record {
                 offset: message.offset,
                 log_time_ms: (has_time && time_ms >= 0).then_some(time_ms),
+                key,
                 bytes,
             };
             Taken::Record(partition, record)

@@ -1,9 +1,9 @@
 //! Keeps refused messages in a topic beside the source, `<topic>.refused`.
 //!
 //! Messages come from a worker in the order of their offsets; they go, unchanged, to the partition
-//! of the same number, with the headers `reason`, `source_topic`, `source_partition`,
-//! `source_offset` and `source_topic_id`. One that the broker finds too large goes with an empty
-//! body and the header `body_omitted`.
+//! of the same number, under their own key and time, with the headers `reason`, `detail`,
+//! `source_topic`, `source_partition`, `source_offset` and `source_topic_id`. One that the broker
+//! finds too large goes with an empty body, and without a long key, and the header `body_omitted`.
 //!
 //! Guaranteed: each once, in order, across crashes. An idempotent producer keeps the order, so
 //! what is there of a source partition is all up to some offset; a start finds that offset at the
@@ -21,14 +21,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use dataflow::time::log_time_ms;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::BaseRecord;
 use rdkafka::types::RDKafkaErrorCode;
 
+use super::super::clock::wall_ms;
 use super::producer::Served;
 use super::watch::Known;
 use super::{options, topics};
-use crate::source::{LogError, RefusedMessage, RefusedWriter};
+use crate::source::{LogError, RefusedMessage, RefusedWriter, WaitingMessage};
 use flight::{Alone, Flights, Parcel};
 
 mod flight;
@@ -41,6 +43,13 @@ const ALONE_BYTES: usize = options::TOGETHER_BYTES_MAX / 2;
 /// The most messages of one worker that are on their way, and their bytes.
 const FLYING_MAX: usize = 50_000;
 const FLYING_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// How far ahead of the clock a message's own time may be to be kept with it: brokers take none
+/// that is an hour ahead.
+const AHEAD_MS_MAX: i64 = 50 * 60 * 1000;
+
+/// The longest key of a message that goes without its body.
+const KEY_BYTES_MAX: usize = 1024;
 
 type Client = Served<Box<Parcel>>;
 
@@ -64,10 +73,7 @@ pub(super) struct KafkaRefused {
 
 /// A large message.
 struct Held {
-    partition: u32,
-    offset: i64,
-    reason: &'static str,
-    bytes: Vec<u8>,
+    message: WaitingMessage,
     stage: Stage,
 }
 
@@ -141,13 +147,7 @@ impl KafkaRefused {
             };
             if next != Stage::Omitting {
                 self.flights.begin_alone();
-                let message = RefusedMessage {
-                    partition: held.partition,
-                    offset: held.offset,
-                    reason: held.reason,
-                    bytes: Some(&held.bytes),
-                };
-                match self.send(message, true, next == Stage::Omitted) {
+                match self.send(held.message.message(), true, next == Stage::Omitted) {
                     Ok(()) => {}
                     Err(Unsent::Full) => return Ok(()),
                     Err(Unsent::TooLarge) => self.flights.find_alone_too_large(),
@@ -166,15 +166,26 @@ impl KafkaRefused {
             flights: Arc::clone(&self.flights),
             topic: self.topic.clone(),
             partition: message.partition,
-            offset: message.offset,
-            bytes: message.bytes.map_or(0, <[u8]>::len),
+            offset: message.record.offset,
+            bytes: size(&message),
             alone,
         });
-        let mut record: BaseRecord<'_, (), [u8], _> =
+        let mut record: BaseRecord<'_, [u8], [u8], _> =
             BaseRecord::with_opaque_to(&self.topic, parcel)
                 .partition(message.partition as i32)
                 .headers(self.headers(message, omits));
-        if let Some(bytes) = message.bytes {
+        let refused = message.record;
+        if let Some(key) = refused
+            .key
+            .filter(|key| !omits || key.len() <= KEY_BYTES_MAX)
+        {
+            record = record.key(key);
+        }
+        let time_ms = log_time_ms(refused.log_time_ms);
+        if let Some(time_ms) = time_ms.filter(|ms| *ms <= wall_ms() + AHEAD_MS_MAX) {
+            record = record.timestamp(time_ms);
+        }
+        if let Some(bytes) = refused.bytes {
             record = record.payload(if omits { &[] } else { bytes });
         }
         self.client
@@ -194,9 +205,10 @@ impl KafkaRefused {
 
     fn headers(&self, message: RefusedMessage<'_>, omits: bool) -> OwnedHeaders {
         let partition = message.partition.to_string();
-        let offset = message.offset.to_string();
+        let offset = message.record.offset.to_string();
         let pairs = [
             (tail::REASON, message.reason),
+            (tail::DETAIL, message.detail),
             (tail::SOURCE_TOPIC, &self.known.settings.topic),
             (tail::SOURCE_PARTITION, &partition),
             (tail::SOURCE_OFFSET, &offset),
@@ -216,14 +228,8 @@ impl KafkaRefused {
     }
 
     fn too_small(&self, held: &Held) -> LogError {
-        let message = RefusedMessage {
-            partition: held.partition,
-            offset: held.offset,
-            reason: held.reason,
-            bytes: None,
-        };
         self.not_kept(
-            &message,
+            &held.message.message(),
             "it is too large even without its body".to_string(),
         )
     }
@@ -232,7 +238,7 @@ impl KafkaRefused {
         LogError::KafkaNotKept {
             topic: self.topic.clone(),
             partition: message.partition,
-            offset: message.offset,
+            offset: message.record.offset,
             why,
         }
     }
@@ -241,24 +247,21 @@ impl KafkaRefused {
 impl RefusedWriter for KafkaRefused {
     fn put(&mut self, message: RefusedMessage<'_>) -> Result<(), LogError> {
         self.advance()?;
-        let (partition, offset) = (message.partition, message.offset);
+        let (partition, offset) = (message.partition, message.record.offset);
         let Some(&last) = self.last.get(&partition) else {
             return Err(self.not_kept(&message, "nobody looked what is there".to_string()));
         };
         if offset <= last {
             return Ok(());
         }
-        let bytes = message.bytes.map_or(0, <[u8]>::len);
+        let bytes = size(&message);
         if self.held.is_some() || !self.flights.has_room(bytes) {
             return Err(LogError::Busy);
         }
         self.flights.add(partition, offset, bytes);
         if bytes > ALONE_BYTES {
             self.held = Some(Held {
-                partition,
-                offset,
-                reason: message.reason,
-                bytes: message.bytes.unwrap_or_default().to_vec(),
+                message: message.into(),
                 stage: Stage::Waiting,
             });
             self.last.insert(partition, offset);
@@ -333,6 +336,13 @@ fn ensure(known: &Known, topic: &str) -> Result<(), LogError> {
             Err(error)
         }
     })
+}
+
+/// What a message takes on its way.
+fn size(message: &RefusedMessage<'_>) -> usize {
+    let RefusedMessage { record, detail, .. } = message;
+    let bytes = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
+    bytes(record.key) + bytes(record.bytes) + detail.len()
 }
 
 /// Why a message was not handed to the client.

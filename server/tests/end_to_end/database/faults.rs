@@ -85,7 +85,7 @@ fn a_start_without_the_database_goes_on_with_the_last_register() {
 }
 
 /// How long each fault lasts, in seconds; a longer one is for a run by hand.
-const FAULT: &str = "TALLYFLOW_FAULT_SECONDS";
+const FAULT: &str = "TALLYFLOW_TEST_FAULT_SECONDS";
 
 /// How often votes are sent.
 const PACE: Duration = Duration::from_millis(10);

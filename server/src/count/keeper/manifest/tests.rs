@@ -82,6 +82,7 @@ fn settings(place: &Place) -> Settings {
         topic_id: "t".to_string(),
         key_fingerprint: "00".to_string(),
         lateness_ms: 60_000,
+        format: Default::default(),
         next_number: 1,
         runs: Vec::new(),
         damaged: Vec::new(),

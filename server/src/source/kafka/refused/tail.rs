@@ -19,6 +19,7 @@ use super::super::watch::Known;
 use crate::source::LogError;
 
 pub(super) const REASON: &str = "reason";
+pub(super) const DETAIL: &str = "detail";
 pub(super) const SOURCE_TOPIC: &str = "source_topic";
 pub(super) const SOURCE_PARTITION: &str = "source_partition";
 pub(super) const SOURCE_OFFSET: &str = "source_offset";

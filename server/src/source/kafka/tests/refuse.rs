@@ -1,25 +1,37 @@
 //! Refused messages are kept once each, in order, whatever happens in between.
 
 use super::*;
-use crate::source::{RefusedMessage, RefusedWriter};
+use crate::source::{Record, RefusedMessage, RefusedWriter};
 use broker::Consumed;
+
+/// When the messages came.
+const TIME_MS: i64 = 1_700_000_000_000;
 
 fn writer(log: &KafkaLog, partitions: &[u32]) -> Box<dyn RefusedWriter> {
     log.refused(partitions).unwrap().unwrap()
 }
 
 fn put(writer: &mut dyn RefusedWriter, partition: u32, offset: i64, bytes: Option<&[u8]>) {
-    let message = RefusedMessage {
-        partition,
-        offset,
-        reason: "malformed_json",
-        bytes,
-    };
+    let message = message(partition, offset, bytes);
     eventually("taken", || match writer.put(message) {
         Ok(()) => true,
         Err(LogError::Busy) => false,
         Err(error) => panic!("{error}"),
     });
+}
+
+fn message(partition: u32, offset: i64, bytes: Option<&[u8]>) -> RefusedMessage<'_> {
+    RefusedMessage {
+        partition,
+        record: Record {
+            offset,
+            log_time_ms: Some(TIME_MS),
+            key: Some(b"ada"),
+            bytes,
+        },
+        reason: "malformed_json",
+        detail: "the message is not UTF-8",
+    }
 }
 
 fn settle(writer: &mut dyn RefusedWriter) {
@@ -59,6 +71,7 @@ fn a_refused_message_is_kept_unchanged_with_its_origin() {
     );
     let expected = [
         ("reason", "malformed_json"),
+        ("detail", "the message is not UTF-8"),
         ("source_topic", &topic),
         ("source_partition", "2"),
         ("source_offset", "7"),
@@ -66,6 +79,8 @@ fn a_refused_message_is_kept_unchanged_with_its_origin() {
     ];
     let expected = expected.map(|(key, value)| (key.to_string(), value.to_string()));
     assert_eq!(found[1].headers, expected.into());
+    assert_eq!(found[1].key.as_deref(), Some(&b"ada"[..]));
+    assert_eq!(found[1].time_ms, Some(TIME_MS));
 }
 
 #[test]
@@ -170,11 +185,5 @@ fn a_partition_that_has_come_up_is_kept_too() {
     settle(writer.as_mut());
     let found = broker.consume_all(&format!("{topic}.refused"));
     assert_eq!(offsets(&found, 2), [4]);
-    let of_nobody = RefusedMessage {
-        partition: 1,
-        offset: 0,
-        reason: "malformed_json",
-        bytes: None,
-    };
-    assert!(writer.put(of_nobody).is_err());
+    assert!(writer.put(message(1, 0, None)).is_err());
 }
