@@ -1,7 +1,6 @@
 //! Starts everything in order, waits for the end, and ends it in order.
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -30,20 +29,22 @@ use crate::register::database::RegisterDatabase;
 use crate::register::file::RegisterFile;
 use crate::register::{Followed, LastError, RegisterSource};
 use crate::scrub::Scrub;
-use crate::signals::{Signals, Told};
+use crate::signals::{SignalMeaning, Signals};
 use crate::sink::aggregates::AggregateSettings;
 use crate::sink::{Follower, aggregates, results, votes};
 use crate::source::check_topic;
-use crate::token::{self, Token, TokenError};
+use crate::token::Token;
 use crate::told::chain;
 use crate::unknown::UnknownCodes;
 use crate::warnings::Warnings;
 use crate::{control, demo, feed, http, output};
 use any_log::{AnyLog, open_log};
 use ours::tighten;
+use serving::{given_token, http_settings, keep_token};
 
 mod any_log;
 mod ours;
+mod serving;
 
 /// How long a helping thread may take to end.
 const HELPER_ENDS_MAX: Duration = Duration::from_secs(2);
@@ -82,8 +83,8 @@ pub fn run(args: &Args, plan: Plan) -> anyhow::Result<()> {
 async fn end_signal(signals: &mut Signals, token: &Token) -> &'static str {
     loop {
         match signals.next().await {
-            Told::End(signal) => return signal,
-            Told::ReadAgain => match token.read_again() {
+            SignalMeaning::End(signal) => return signal,
+            SignalMeaning::ReadAgain => match token.read_again() {
                 Ok(()) => tracing::info!("told to read files again: the token is read"),
                 Err(error) => tracing::error!(
                     error = %chain(&error),
@@ -92,40 +93,6 @@ async fn end_signal(signals: &mut Signals, token: &Token) -> &'static str {
             },
         }
     }
-}
-
-fn http_settings(args: &Args, format: &MessageFormat) -> anyhow::Result<http::Settings> {
-    Ok(http::Settings {
-        listen: args.listen,
-        cors: http::Origins::parse(&args.cors_origins.join(","))?,
-        frames: http::Origins::parse(&args.frame_origins.join(","))?,
-        topic: args.topic.clone(),
-        stale_after: args.stale_after,
-        files: args.files.clone(),
-        format: Arc::clone(&format.format),
-        limits: http::Limits {
-            connections_per_address: args.connections_per_address.map(|it| it as usize),
-            trusted_proxies: http::networks(&args.trusted_proxies)?,
-            ..http::Limits::default()
-        },
-    })
-}
-
-/// The token that the command line gives.
-fn given_token(args: &Args) -> Result<Option<Token>, TokenError> {
-    match (&args.token, &args.token_file) {
-        (Some(text), _) => Token::parse(text).map(Some),
-        (None, Some(file)) => Token::read(file).map(Some),
-        (None, None) => Ok(None),
-    }
-}
-
-/// The token of the data directory, made at the first start; says how to write with it.
-fn keep_token(data: &Path, listen: SocketAddr) -> anyhow::Result<Token> {
-    let (token, file) = Token::kept(data)?;
-    let file = std::path::absolute(&file).unwrap_or(file);
-    output::announce(&token::how_to_write(&file, listen));
-    Ok(token)
 }
 
 /// Why the service ends without having been told to.

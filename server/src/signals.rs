@@ -12,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What a signal means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum SignalMeaning {
     /// End, by this signal.
     End(&'static str),
     /// Read the token's and the register's files again.
@@ -38,7 +38,7 @@ impl Signals {
     }
 
     /// Waits for one.
-    pub async fn next(&mut self) -> Told {
+    pub async fn next(&mut self) -> SignalMeaning {
         let hangup = async {
             match &mut self.hangup {
                 Some(hangup) => hangup.recv().await,
@@ -46,9 +46,9 @@ impl Signals {
             }
         };
         tokio::select! {
-            _ = self.interrupt.recv() => Told::End("SIGINT"),
-            _ = self.terminate.recv() => Told::End("SIGTERM"),
-            _ = hangup => Told::ReadAgain,
+            _ = self.interrupt.recv() => SignalMeaning::End("SIGINT"),
+            _ = self.terminate.recv() => SignalMeaning::End("SIGTERM"),
+            _ = hangup => SignalMeaning::ReadAgain,
         }
     }
 }
